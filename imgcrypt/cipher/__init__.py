@@ -1,0 +1,150 @@
+"""The chaos cipher: compound cloud-Logistic keystream, sliding scrambling, vector decomposition.
+
+Specified in docs/format.md, section 4, after Chen, Guo and Jing, Acta Physica Sinica 69 (24), 2020.
+Chaos ciphers have no security proof: nothing here should guard a secret by itself. The container's
+``hybrid`` suite wraps it in AES-256-GCM.
+
+Importing this package is cheap; Numba is loaded, and the kernels compiled or read from their cache, at
+the first call or by :func:`warm_up`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+
+KEY_BYTES = 32
+
+# Numbers of the seed streams (docs/format.md, section 4.1).
+CLOUD_STREAM, SEGMENT_STREAM, CELL_STREAM, RAW_STREAM = 0, 1, 2, 3
+
+
+def encipher(data: Bytes, key: bytes) -> Bytes:
+    """Scramble and diffuse.
+
+    Args:
+        data: uint8 (n,), any n from 0 up.
+        key: 32 bytes, used for this one message only.
+
+    Returns:
+        uint8 (n,), a new array.
+    """
+    import numpy as np
+
+    kernels, lock = _kernels()
+    data = np.require(data, np.uint8, ["C", "A"])
+    seeds, cloud, slides = _schedule(len(data), key)
+    out = np.empty_like(data)
+    with lock:
+        kernels.scramble(_words(data), out, seeds, cloud, *slides, False)
+        kernels.decompose(out, out, seeds, cloud, False)
+    return out
+
+
+def decipher(data: Bytes, key: bytes) -> Bytes:
+    """Inverse of :func:`encipher`, with the same shapes."""
+    import numpy as np
+
+    kernels, lock = _kernels()
+    data = np.require(data, np.uint8, ["C"])
+    seeds, cloud, slides = _schedule(len(data), key)
+    middle, out = np.empty_like(data), np.empty_like(data)
+    with lock:
+        kernels.decompose(data, middle, seeds, cloud, True)
+        kernels.scramble(middle, out, seeds, cloud, *slides, True)
+    return out
+
+
+def keystream(key: bytes, size: int) -> Bytes:
+    """Raw keystream for statistical tests: the rows of segment after segment, of a stream no message uses.
+
+    Args:
+        key: 32 bytes.
+        size: bytes wanted.
+
+    Returns:
+        uint8 (size,).
+    """
+    return _raw_rows(key, RAW_STREAM, size)
+
+
+def warm_up() -> None:
+    """Load Numba and the kernels, compiling what no cache holds (some seconds, once per machine)."""
+    import numpy as np
+
+    for size in (0, 64):
+        decipher(encipher(np.zeros(size, np.uint8), bytes(KEY_BYTES)), bytes(KEY_BYTES))
+
+
+def _schedule(size: int, key: bytes) -> tuple[Any, Any, tuple[Any, Any]]:
+    """Seeds of all segments, the cloud's parameters and the distances of the coarse round."""
+    from imgcrypt.cipher.layout import CELL, SEED_WORDS, SEGMENT
+
+    seeds = _stream(key, SEGMENT_STREAM, -(-size // SEGMENT) * SEED_WORDS)
+    return seeds, _cloud(key), _cell_slides(key, size // CELL)
+
+
+def _stream(key: bytes, number: int, words: int) -> Any:
+    """A seed stream: AES-256 in counter mode from the counter block (number, 0), as little-endian words."""
+    import numpy as np
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    encryptor = Cipher(algorithms.AES(key), modes.CTR(number.to_bytes(8, "big") + bytes(8))).encryptor()
+    return np.frombuffer(encryptor.update(bytes(8 * words)), "<u8").astype(np.uint64, copy=False)
+
+
+def _cloud(key: bytes) -> Any:
+    """Ex1, Ex2 in [-1, 1), En1, En2 in [1, 2), He1, He2 in [1/8, 1/4): float64 (6,)."""
+    import numpy as np
+
+    uniform = (_stream(key, CLOUD_STREAM, 6) >> np.uint64(12)).astype(np.float64) * 2.0**-52
+    return np.concatenate([uniform[:2] * 2 - 1, uniform[2:4] + 1, (uniform[4:] + 1) / 8])
+
+
+def _cell_slides(key: bytes, cells: int) -> tuple[Any, Any]:
+    """The coarse round's distances: int64 (rows,) and int64 (columns,) of the matrix of ``cells`` cells."""
+    import numpy as np
+
+    if cells == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    columns = math.isqrt(cells - 1) + 1
+    rows = -(-cells // columns)
+    last = cells - (rows - 1) * columns
+    lengths = np.full(rows + columns, columns, np.uint64)
+    lengths[rows - 1] = last
+    lengths[rows : rows + last] = rows
+    lengths[rows + last :] = rows - 1
+    words = _raw_rows(key, CELL_STREAM, 4 * (rows + columns)).view("<u4").astype(np.uint64)
+    slides = ((words * lengths) >> np.uint64(32)).astype(np.int64)
+    return slides[:rows], slides[rows:]
+
+
+def _raw_rows(key: bytes, number: int, size: int) -> Any:
+    """The first ``size`` bytes of the rows of segment after segment under the given seed stream."""
+    import numpy as np
+
+    from imgcrypt.cipher.layout import ROW_BYTES, SEED_WORDS, SEGMENT_ROWS
+
+    kernels, lock = _kernels()
+    segments = -(-size // (SEGMENT_ROWS * ROW_BYTES))
+    rows = SEGMENT_ROWS if segments > 1 else -(-size // ROW_BYTES)
+    with lock:
+        words = kernels.keystream(_stream(key, number, segments * SEED_WORDS), _cloud(key), rows)
+    return words.reshape(-1).view(np.uint8)[:size]
+
+
+def _words(data: Bytes) -> Bytes:
+    """The same bytes at an address that the kernels may read as 64-bit words."""
+    return data if data.ctypes.data % 8 == 0 else data.copy()
+
+
+def _kernels() -> Any:
+    from imgcrypt.cipher import launch
+
+    return launch.kernels(), launch.lock

@@ -1,0 +1,121 @@
+"""Loads the kernels so that they run safely from many threads, in forked workers and on read-only installs.
+
+Numba's threading layers differ: TBB stands both concurrent calls and a fork; OpenMP kills a forked child
+that uses it; workqueue aborts when two threads call at once. TBB's wheel keeps its library off the
+loader's path, so it is loaded here by name. Where there is none, workqueue runs behind a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib.metadata
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+
+class _Lock:
+    """A context manager that does nothing until ``exclusive`` is set; then it lets one thread in at a time."""
+
+    def __init__(self) -> None:
+        self.exclusive = False
+        self._lock = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        # The parent may have forked while another of its threads held the lock.
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if self.exclusive:
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        if self.exclusive:
+            self._lock.release()
+
+
+lock = _Lock()
+_loading = threading.Lock()
+
+
+def kernels() -> ModuleType:
+    """The module of compiled kernels, loaded once."""
+    with _loading:
+        return _load()
+
+
+@functools.cache
+def _load() -> ModuleType:
+    import numba
+
+    if sys.byteorder != "little":
+        raise ImportError("imgcrypt's kernels need a little-endian machine")
+    if "NUMBA_THREADING_LAYER" not in os.environ and not _load_tbb():
+        numba.config.THREADING_LAYER = "workqueue"
+    lock.exclusive = numba.config.THREADING_LAYER == "workqueue"
+    with _writable_cache():
+        from imgcrypt.cipher import kernels as module
+
+    return module
+
+
+def _load_tbb() -> bool:
+    """Load libtbb from wherever its wheel put it; False if there is none."""
+    names = {"linux": "libtbb.so.12", "darwin": "libtbb.12.dylib", "win32": "tbb12.dll"}
+    name = names.get(sys.platform, "libtbb.so.12")
+    candidates = [name]
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        files = importlib.metadata.files("tbb") or []
+        candidates = [str(Path(str(file.locate())).resolve()) for file in files if file.name == name] + candidates
+    for candidate in candidates:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(candidate, ctypes.RTLD_GLOBAL)
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _writable_cache() -> Iterator[None]:
+    """While kernels are defined, give Numba a private temporary cache if it could write neither of its own.
+
+    Numba keeps compiled code beside the source, else in the user's cache folder, and refuses to define a
+    cached function when it can write to neither.
+    """
+    import numba
+
+    if numba.config.CACHE_DIR or _can_write(Path(__file__).parent / "__pycache__") or _can_write(_user_cache()):
+        yield
+        return
+    folder = Path(tempfile.gettempdir()) / f"imgcrypt-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and (folder.is_symlink() or folder.stat().st_uid != os.getuid()):
+        # Somebody else may write there: no code must be loaded from it.
+        folder = Path(tempfile.mkdtemp(prefix="imgcrypt-cache-"))
+    numba.config.CACHE_DIR = str(folder)
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = ""
+
+
+def _user_cache() -> Path:
+    from numba.misc.appdirs import AppDirs
+
+    return Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

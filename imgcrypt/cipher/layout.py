@@ -1,0 +1,34 @@
+"""The cipher's constants, shared by the kernels and the reference. docs/format.md, section 4, names each."""
+
+from __future__ import annotations
+
+CELL = 64
+"""Bytes that move together in the coarse round of scrambling, and the side of a tile of the fine round."""
+TILE = CELL * CELL
+"""Bytes of a tile."""
+TILES_PER_SEGMENT = 16
+SEGMENT = TILE * TILES_PER_SEGMENT
+"""Bytes of picture or ciphertext that one keystream segment serves."""
+
+LANES = 256
+"""Pairs of Logistic maps that run side by side in a segment; a row is one word of each."""
+ROW_BYTES = 8 * LANES
+SEED_WORDS = 2 * LANES
+"""64-bit words of the seed stream for one segment."""
+BASIS = 4096
+"""Bytes of chaotic basis for one segment: 2,048 values of p, then 2,048 of q."""
+SEGMENT_ROWS = 1 + BASIS // ROW_BYTES + SEGMENT // ROW_BYTES
+"""Rows of one segment: slides, basis, mask."""
+
+MU = 4.0 * (1.0 - 2.0**-24)
+"""Control parameter of the Logistic maps: so close to 4 that they are fully chaotic, and below it so that
+no state reaches 1, from which the map falls to 0 for good."""
+OFFSET = 96.0
+"""Added to a drop so that the last bit of its float64 is worth 2**-46 whatever its size below 32."""
+
+# The cubic Chebyshev projection, in sin(U)**2, of the Rayleigh quantile sqrt(-2 ln u) at u = 2U/pi,
+# rounded to multiples of 1/64: the radius of Box and Muller (1958) without a logarithm.
+RADIUS_0 = 157 / 64
+RADIUS_1 = -407 / 64
+RADIUS_2 = 689 / 64
+RADIUS_3 = -421 / 64

@@ -1,0 +1,159 @@
+"""The cipher in plain Python, byte for byte what the kernels do, for reading and for tests.
+
+It follows docs/format.md, section 4, step by step and shares nothing with the kernels but the constants.
+About 2 s per megabyte.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+
+from imgcrypt.cipher.layout import (
+    BASIS,
+    CELL,
+    LANES,
+    MU,
+    OFFSET,
+    RADIUS_0,
+    RADIUS_1,
+    RADIUS_2,
+    RADIUS_3,
+    ROW_BYTES,
+    SEED_WORDS,
+    SEGMENT,
+    TILE,
+)
+
+MASK64 = 2**64 - 1
+Cloud = tuple[float, float, float, float, float, float]
+
+
+def rows(seeds: bytes, cloud: Cloud) -> Iterator[bytes]:
+    """The keystream rows (2,048 bytes each) of the segment that begins with ``seeds`` (4,096 bytes)."""
+    words = struct.unpack(f"<{SEED_WORDS}Q", seeds)
+    states = [((word >> 12) + 0.5) * 2.0**-52 for word in words]
+    a, b = states[:LANES], states[LANES:]
+    h1, h2 = [0.0] * LANES, [0.0] * LANES
+    ex1, ex2, en1, en2, he1, he2 = cloud
+    while True:
+        out = []
+        for lane in range(LANES):
+            p, q = a[lane], b[lane]
+            t = p * (1.0 - p)
+            radius = ((RADIUS_3 * q + RADIUS_2) * q + RADIUS_1) * q + RADIUS_0
+            g1 = radius * (1.0 - 8.0 * t)
+            g2 = radius * (4.0 * math.sqrt(t) * (1.0 - 2.0 * p))
+            drop1 = float_bits((ex1 + (en1 + he1 * h1[lane]) * g1) + OFFSET)
+            drop2 = float_bits((ex2 + (en2 + he2 * h2[lane]) * g2) + OFFSET)
+            h1[lane], h2[lane] = g1, g2
+            a[lane] = MU * t
+            b[lane] = MU * (q * (1.0 - q))
+            turned = (drop2 << 32 | drop2 >> 32) & MASK64
+            out.append(((drop1 ^ turned) + float_bits(a[lane])) & MASK64)
+        yield struct.pack(f"<{LANES}Q", *out)
+
+
+def float_bits(value: float) -> int:
+    """The 64 bits of an IEEE 754 double as an integer."""
+    bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
+    return bits
+
+
+def segment_stream(seeds: bytes, cloud: Cloud, count: int) -> bytes:
+    """The first ``count`` rows of a segment."""
+    stream = rows(seeds, cloud)
+    return b"".join(next(stream) for _ in range(count))
+
+
+def decompose(data: bytes, seeds: bytes, cloud: Cloud, inverse: bool) -> bytes:
+    """Vector decomposition and masking (or back) of ``data`` with the seed stream ``seeds``."""
+    out = bytearray()
+    for start in range(0, len(data), SEGMENT):
+        part = bytearray(data[start : start + SEGMENT])
+        length, half = len(part), len(part) // 2
+        segment = start // SEGMENT
+        stream = segment_stream(
+            seeds[segment * 4096 : (segment + 1) * 4096], cloud, 1 + BASIS // ROW_BYTES + -(-length // ROW_BYTES)
+        )
+        basis, mask = stream[ROW_BYTES : ROW_BYTES + BASIS], stream[ROW_BYTES + BASIS :]
+        if inverse:
+            part = bytearray(value ^ mask[i] for i, value in enumerate(part))
+        for i in range(half):
+            p, q = basis[i % 2048], basis[2048 + i % 2048]
+            x, y = part[i], part[half + i]
+            if inverse:
+                y = (y - q * x) % 256
+                x = (x - p * y) % 256
+            else:
+                x = (x + p * y) % 256
+                y = (y + q * x) % 256
+            part[i], part[half + i] = x, y
+        if not inverse:
+            part = bytearray(value ^ mask[i] for i, value in enumerate(part))
+        out += part
+    return bytes(out)
+
+
+def scramble(
+    data: bytes, seeds: bytes, cloud: Cloud, row_slides: list[int], column_slides: list[int], inverse: bool
+) -> bytes:
+    """Sliding scrambling (or back): the fine round inside tiles, then the coarse round of cells."""
+    places = fine_places(len(data), seeds, cloud)
+    cell_places = coarse_places(len(data) // CELL, row_slides, column_slides)
+    out = bytearray(len(data))
+    for i, place in enumerate(places):
+        if place // CELL < len(cell_places):
+            place = cell_places[place // CELL] * CELL + place % CELL
+        if inverse:
+            out[i] = data[place]
+        else:
+            out[place] = data[i]
+    return bytes(out)
+
+
+def fine_places(size: int, seeds: bytes, cloud: Cloud) -> list[int]:
+    """Where the fine round brings each byte."""
+    places = []
+    for start in range(0, size, TILE):
+        segment, tile = start // SEGMENT, start % SEGMENT // TILE
+        slides = segment_stream(seeds[segment * 4096 : (segment + 1) * 4096], cloud, 1)[tile * 128 : tile * 128 + 128]
+        length = min(TILE, size - start)
+        for i in range(length):
+            row, column = slide_in_matrix(
+                i,
+                length,
+                64,
+                lambda row, across: slides[row] * across >> 8,
+                lambda column, down: slides[64 + column] * down >> 8,
+            )
+            # Written column by column: the columns to the left, then the bytes above.
+            places.append(start + sum(height(length, 64, left) for left in range(column)) + row)
+    return places
+
+
+def coarse_places(cells: int, row_slides: list[int], column_slides: list[int]) -> list[int]:
+    """Where the coarse round brings each cell."""
+    columns = len(column_slides)
+    places = []
+    for i in range(cells):
+        row, column = slide_in_matrix(
+            i, cells, columns, lambda row, _: row_slides[row], lambda column, _: column_slides[column]
+        )
+        places.append(row * columns + column)
+    return places
+
+
+def slide_in_matrix(i: int, size: int, columns: int, row_slide, column_slide) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+    """Slide element ``i`` of a matrix filled row by row (its last row may be short): its new row and column."""
+    row, column = divmod(i, columns)
+    across = min(columns, size - row * columns)
+    column = (column + row_slide(row, across)) % across
+    down = height(size, columns, column)
+    return (row + column_slide(column, down)) % down, column
+
+
+def height(size: int, columns: int, column: int) -> int:
+    """Elements in a column of a matrix filled row by row."""
+    return size // columns + (column < size % columns)
