@@ -1,15 +1,14 @@
 """The paper's sampling and reconstruction net: fully connected layer, bilinear interpolation and CNN.
 
 Source: Chen, Guo and Jing, Acta Physica Sinica 69 (24), 2020, abstract and figure 2. A picture of
-3 x 33 x 33 blocks is sampled to one channel of ``side x side`` measurements per block (24 x 24 = 576,
-which is rate 0.18 of the 3 x 33 x 33 samples and 0.53 of a gray block's 33 x 33), and rebuilt by two
-branches: bilinear interpolation + CNN (contours) and a fully connected layer (colors).
+3 x 33 x 33 blocks is interpolated to 24 x 24 and sampled by a CNN (576 measurements a block are rate 0.18
+of its 3 x 33 x 33 samples, and 0.53 of a gray block's 33 x 33), and rebuilt by two branches: bilinear
+interpolation + CNN (contours) and a fully connected layer (colors).
 
 Three points where this code goes further than the text:
 
-* The sampling CNN ends in a strided convolution that fills a ``cell x cell`` patch of the measurement
-  plane from one window of the picture. A shift-invariant CNN would give every measurement the same
-  meaning and could not carry color in one channel.
+* The sampling CNN ends in a strided convolution that takes ``depth`` measurements from each cell of a
+  block. A shift-invariant CNN would give every measurement the same meaning and could not carry color.
 * The convolutions of the reconstruction see the whole picture, not one block, and see the fully
   connected branch's picture too (a residual join), so that block edges vanish.
 * They run at a third of the resolution (pixel unshuffle), nine times cheaper.
@@ -23,22 +22,23 @@ from torch.nn import functional as F
 
 BLOCK = 33
 """Side of a block in pixels."""
+SIDE = 24
+"""Side of a block after interpolation."""
 
 
 class Fclbcnn(nn.Module):
     """Sampler and reconstructor for one rate.
 
-    ``grid * cell`` is the side of a block's measurement plane; the rate of a color picture is
-    ``(grid * cell) ** 2 / (3 * 33 ** 2)``.
+    A block has ``grid x grid`` cells of ``depth`` measurements each, so that the rate of a color picture is
+    ``grid**2 * depth / (3 * 33**2)``.
     """
 
-    def __init__(self, grid: int = 3, cell: int = 8, features: int = 16, width: int = 64) -> None:
+    def __init__(self, grid: int = 3, depth: int = 64, features: int = 16, width: int = 64) -> None:
         super().__init__()
-        self.grid, self.cell = grid, cell
-        self.side = grid * cell
-        self.bytes_per_block = self.side**2
-        self.sampler = Sampler(self.side, cell, features)
-        self.reconstructor = Reconstructor(grid, cell, width)
+        self.grid, self.depth = grid, depth
+        self.block_bytes = grid**2 * depth
+        self.sampler = Sampler(grid, depth, features)
+        self.reconstructor = Reconstructor(grid, depth, width)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Sample, quantize to 8 bits and rebuild: (N, 3, 33 h, 33 w) in [0, 1] -> the same shape, not clipped."""
@@ -48,34 +48,33 @@ class Fclbcnn(nn.Module):
 
 
 class Sampler(nn.Module):
-    """Pictures (N, 3, 33 h, 33 w) in [0, 1] -> measurements (N, cell**2, grid h, grid w), about [0, 1]."""
+    """Pictures (N, 3, 33 h, 33 w) in [0, 1] -> measurements (N, depth, grid h, grid w), about [0, 1]."""
 
-    def __init__(self, side: int, cell: int, features: int) -> None:
+    def __init__(self, grid: int, depth: int, features: int) -> None:
         super().__init__()
-        self.side = side
         # A slope of 1 makes the net linear at the start, so that warm_start can solve for its last layer.
         self.contours = nn.Sequential(nn.Conv2d(3, features, 3, padding=1), nn.PReLU(features, init=1.0))
-        self.cells = nn.Conv2d(3 + features, cell**2, cell, stride=cell)
+        self.cells = nn.Conv2d(3 + features, depth, SIDE // grid, stride=SIDE // grid)
 
     def forward(self, picture: Tensor) -> Tensor:
         return self.cells(self.maps(picture))
 
     def maps(self, picture: Tensor) -> Tensor:
-        """The picture and its contours, interpolated: (N, 3 + features, side h, side w)."""
+        """The picture and its contours, interpolated: (N, 3 + features, 24 h, 24 w)."""
         maps = torch.cat([picture, self.contours(picture)], 1)
-        size = [length // BLOCK * self.side for length in picture.shape[2:]]
+        size = [length // BLOCK * SIDE for length in picture.shape[2:]]
         return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
 class Reconstructor(nn.Module):
-    """Measurements (N, cell**2, grid h, grid w) in [0, 1] -> pictures (N, 3, 33 h, 33 w), not clipped."""
+    """Measurements (N, depth, grid h, grid w) in [0, 1] -> pictures (N, 3, 33 h, 33 w), not clipped."""
 
-    def __init__(self, grid: int, cell: int, width: int) -> None:
+    def __init__(self, grid: int, depth: int, width: int) -> None:
         super().__init__()
-        self.grid, self.cell = grid, cell
+        self.grid = grid
         # A stride of one block makes this convolution the fully connected layer of each block.
-        self.colors = nn.Conv2d(cell**2, 3 * BLOCK**2, grid, stride=grid)
-        self.squeeze = nn.Conv2d(cell**2, 32, 1)
+        self.colors = nn.Conv2d(depth, 3 * BLOCK**2, grid, stride=grid)
+        self.squeeze = nn.Conv2d(depth, 32, 1)
         self.contours = nn.Sequential(
             nn.Conv2d(32 + 27, width, 3, padding=1),
             nn.PReLU(width),
@@ -115,12 +114,12 @@ def warm_start(net: Fclbcnn, pictures: Tensor) -> None:
         net: changed in place.
         pictures: (N, 3, 33 h, 33 w) in [0, 1]; N h w should be some thousands.
     """
-    sampler, reconstructor, cell, grid = net.sampler, net.reconstructor, net.cell, net.grid
-    maps = _patches(sampler.maps(pictures), cell)
+    sampler, reconstructor, grid = net.sampler, net.reconstructor, net.grid
+    maps = _patches(sampler.maps(pictures), SIDE // grid)
     theta, maps_mean, _ = _ridge(maps, _patches(pictures, BLOCK // grid))
     fitted = (maps - maps_mean) @ theta
     _, axes = torch.linalg.eigh(fitted.T @ fitted / len(fitted))
-    axes = axes.flip(1)[:, : cell**2]  # largest variance first
+    axes = axes.flip(1)[:, : net.depth]  # largest variance first
     # The largest value seen fills the byte: these distributions have long tails, and clipping costs much.
     gain = theta @ axes / (2 * (fitted @ axes).abs().amax(0))
     sampler.cells.weight.copy_(gain.T.reshape(sampler.cells.weight.shape))

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from imgcrypt.nets import data
 from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn, warm_start
 
-SHAPES = {0.18: (3, 8)}
-"""Color rate -> grid and cell of the net (their product squared is the measurements of a block)."""
+SHAPES = {0.18: (3, 64)}
+"""Color rate -> grid and depth of the net."""
 CROP = 3 * BLOCK
 BATCH = 16
 LEARNING_RATE = 1e-3
@@ -43,8 +43,8 @@ def build(net: str, rate: float) -> Fclbcnn:
         raise typer.BadParameter(f"no net is called {net!r}; the one to train is 'fclbcnn'")
     if rate not in SHAPES:
         raise typer.BadParameter(f"rate {rate} is not served; choose one of {', '.join(map(str, SHAPES))}")
-    grid, cell = SHAPES[rate]
-    return Fclbcnn(grid, cell)
+    grid, depth = SHAPES[rate]
+    return Fclbcnn(grid, depth)
 
 
 def main(

@@ -1,0 +1,301 @@
+"""The ``imgcrypt`` command."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import stat
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgcrypt import files
+from imgcrypt.errors import ImgcryptError
+
+if TYPE_CHECKING:
+    from imgcrypt.keys import Key
+
+SUFFIX = ".imgc"
+KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
+
+app = typer.Typer(
+    help="Encrypt pictures by deep compressed sensing and a compound chaotic cipher, sealed by AES-256-GCM.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Tracebacks with local variables would show keys.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+KeyOption = Annotated[
+    str | None, typer.Option("-k", "--key", metavar="FILE", help=f"key file [default: ${KEY_VARIABLE}]")
+]
+PassphraseOption = Annotated[
+    bool, typer.Option("-p", "--passphrase", help=f"ask for a passphrase, or read ${PASSPHRASE_VARIABLE}")
+]
+OutputOption = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="- is standard output")]
+ForceOption = Annotated[bool, typer.Option("--force", help="replace an existing output file")]
+ProviderOption = Annotated[str, typer.Option(help="what runs the net: auto, cpu or cuda")]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="say what ran, where and for how long")]
+
+
+def main() -> None:
+    """Run the command; turn every expected error into one line on standard error."""
+    try:
+        app()
+    except ImgcryptError as error:
+        _say(f"imgcrypt: {error}")
+        sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read the output has enough; Python would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _say("imgcrypt: the picture does not fit into memory; use a machine with more of it")
+        sys.exit(1)
+
+
+@app.command()
+def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the new key file")]) -> None:
+    """Make a key file that only you can read, and print the key's fingerprint."""
+    from imgcrypt.keys import Key
+
+    key = Key.generate()
+    key.save(output)
+    print(f"{output}: key {key.fingerprint()}")
+
+
+@app.command()
+def enc(
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="the picture file; - is standard input")],
+    key: KeyOption = None,
+    passphrase: PassphraseOption = False,
+    output: OutputOption = None,
+    lossless: Annotated[bool, typer.Option("--lossless", help="keep every sample exactly")] = False,
+    rate: Annotated[float | None, typer.Option(help="bytes of measurements per sample [default: the net's]")] = None,
+    net: Annotated[str | None, typer.Option(help="the sampling net [default: the newest]")] = None,
+    suite: Annotated[str, typer.Option(help="hybrid, or chaos for research")] = "hybrid",
+    provider: ProviderOption = "auto",
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Encrypt PICTURE into PICTURE.imgc."""
+    target = output or (files.STANDARD if picture == files.STANDARD else picture + SUFFIX)
+    if (suffix := Path(target).suffix.lower()) in _picture_suffixes():
+        raise typer.BadParameter(
+            f"a ciphertext named {suffix} would be recompressed or refused as a picture; name it {SUFFIX}",
+            param_hint="-o",
+        )
+    files.check_output(target, force)
+    secret = _key(key, passphrase, confirm=True)
+    loading = _Loading()
+    data = files.read(picture)
+
+    import imgcrypt
+    from imgcrypt import pictures
+    from imgcrypt.metrics import psnr
+
+    image = pictures.decode(data)
+    loading.wait()
+    started = time.perf_counter()
+    blob = imgcrypt.encrypt(
+        image, secret, lossless=lossless, rate=rate, net=net, suite=suite, provider=provider
+    )
+    encrypted = time.perf_counter()
+    # Open it again: that proves the file good before the original may go, and gives the PSNR.
+    back = imgcrypt.decrypt(blob, secret, provider=provider)
+    opened = time.perf_counter()
+    if lossless and not (back == image).all():
+        raise ImgcryptError("the encrypted picture does not open to the same samples: nothing was written; report this")
+    files.write(target, blob, force)
+
+    info = imgcrypt.inspect(blob)
+    quality = "comes back exactly" if lossless else f"comes back at {psnr(_colors(image), _colors(back)):.2f} dB"
+    size = f"{_bytes(image.nbytes)} of samples -> {_bytes(len(blob))}"
+    sampled = "lossless" if info.rate is None else f"rate {info.rate:.2f}"
+    _say(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
+    if verbose:
+        times = f"encrypted in {encrypted - started:.3f} s, opened in {opened - encrypted:.3f} s"
+        _say(f"suite {info.suite}, {_net_and_provider(info, provider)}; {times}")
+
+
+@app.command()
+def dec(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the encrypted file; - is standard input")],
+    key: KeyOption = None,
+    passphrase: PassphraseOption = False,
+    output: OutputOption = None,
+    provider: ProviderOption = "auto",
+    force: ForceOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Decrypt FILE into the picture it was made from (as .png where the original was not a lossless format)."""
+    target = output or _decrypted_name(file)
+    files.check_output(target, force)
+    secret = _key(key, passphrase, confirm=False)
+    loading = _Loading()
+    data = files.read(file)
+
+    import imgcrypt
+    from imgcrypt import pictures
+
+    info = imgcrypt.inspect(data)
+    loading.wait()
+    started = time.perf_counter()
+    image = imgcrypt.decrypt(data, secret, provider=provider)
+    seconds = time.perf_counter() - started
+    suffix = ".png" if target == files.STANDARD else Path(target).suffix
+    files.write(target, pictures.encode(image, suffix), force)
+    note = "" if suffix.lower() not in pictures.LOSSY_SUFFIXES else f"; {suffix} loses detail, .png would not"
+    _say(f"{file} -> {target}: {_shape(info)}{note}")
+    if verbose:
+        _say(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
+
+
+@app.command()
+def inspect(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the encrypted file; - is standard input")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say what FILE's header says. Needs no key, and proves nothing."""
+    import imgcrypt
+
+    data = files.read(file)
+    info = imgcrypt.inspect(data)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(info) | {"complete": len(data) == info.file_bytes}, indent=1))
+        return
+    rows = {
+        "format": f"imgcrypt version {info.version}, suite {info.suite}",
+        "picture": _shape(info),
+        "mode": "lossless" if info.net is None else f"sampled by {info.net} at rate {info.rate}",
+        "opens with": " or ".join(info.keys) or "nothing that this release knows",
+        "size": f"{info.file_bytes} bytes" + ("" if len(data) == info.file_bytes else f", but {len(data)} are there"),
+    }
+    for name, value in rows.items():
+        print(f"{name:<11} {value}")
+
+
+@app.command()
+def demo(
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="picture of the stages")] = (
+        "imgcrypt-demo.png"
+    ),
+    force: ForceOption = False,
+) -> None:
+    """Do the whole job on a picture in the package: write its stages as one PNG, print a table."""
+    files.check_output(output, force)
+    loading = _Loading()
+    from imgcrypt import demo_job
+
+    loading.wait()
+    files.write(output, demo_job.run(), force)
+    print(f"The stages are in {output}.")
+
+
+class _Loading:
+    """Loads the cipher's kernels in the background; says so when that takes long, as the first time it does."""
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._load, daemon=True)
+        self._thread.start()
+
+    def _load(self) -> None:
+        from imgcrypt import cipher
+
+        try:
+            cipher.warm_up()
+        except BaseException as error:
+            self._error = error
+
+    def wait(self) -> None:
+        self._thread.join(1.5)
+        if self._thread.is_alive():
+            _say("compiling the cipher for this machine: about 10 s, the first time only ...")
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+
+def _key(file: str | None, passphrase: bool, confirm: bool) -> Key:
+    from imgcrypt.keys import Key
+
+    if file is not None and passphrase:
+        raise typer.BadParameter("give a key file or a passphrase, not both", param_hint="-k/-p")
+    if passphrase:
+        text = os.environ.get(PASSPHRASE_VARIABLE)
+        return Key.from_passphrase(_ask_passphrase(confirm) if text is None else text)
+    file = file or os.environ.get(KEY_VARIABLE)
+    if file is None:
+        raise typer.BadParameter(
+            f"give a key: -k FILE (imgcrypt keygen -o FILE makes one), ${KEY_VARIABLE}, or -p for a passphrase",
+            param_hint="-k/-p",
+        )
+    key = Key.load(file)
+    if os.name == "posix" and os.stat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        _say(f"warning: others can read {file}; mend that with: chmod 600 {file}")
+    return key
+
+
+def _ask_passphrase(confirm: bool) -> str:
+    try:
+        text: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    except typer.Abort:
+        raise ImgcryptError(
+            f"no passphrase was given; type one, or set {PASSPHRASE_VARIABLE} where there is no terminal"
+        ) from None
+    return text
+
+
+def _picture_suffixes() -> set[str]:
+    from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES
+
+    return LOSSY_SUFFIXES | set(FORMATS)
+
+
+def _decrypted_name(file: str) -> str:
+    from imgcrypt.pictures import FORMATS
+
+    if file == files.STANDARD:
+        return files.STANDARD
+    if not file.lower().endswith(SUFFIX):
+        raise typer.BadParameter(f"{file} does not end in {SUFFIX}; name the picture with -o", param_hint="-o")
+    name = file[: -len(SUFFIX)]
+    form = FORMATS.get(Path(name).suffix.lower())
+    return name if form and form.lossless else str(Path(name).with_suffix(".png"))
+
+
+def _colors(image):  # type: ignore[no-untyped-def]
+    return image[:, :, :3] if image.ndim == 3 else image
+
+
+def _shape(info) -> str:  # type: ignore[no-untyped-def]
+    kind = {1: "gray", 3: "color", 4: "color with alpha"}[info.channels]
+    return f"{info.width} x {info.height} {kind}" + (", 16 bits" if info.bits == 16 else "")
+
+
+def _net_and_provider(info, provider: str) -> str:  # type: ignore[no-untyped-def]
+    if info.net is None:
+        return "no net"
+    from imgcrypt.export import runtime, zoo
+
+    entry = zoo.find(bytes.fromhex(info.net_weights), info.net)
+    return f"net {info.net} on {runtime.load(entry, provider).provider}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count} bytes" if count < 10_000 else f"{count / 1024:,.1f} KiB"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

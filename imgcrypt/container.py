@@ -1,0 +1,247 @@
+"""The bytes of an ``.imgc`` file: header, chunks, trailing header copy. docs/format.md, section 2.
+
+No cryptography and no pictures here: packing, parsing and offsets alone. Everything that is read is
+bounds-checked before it is believed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from enum import IntEnum
+
+from imgcrypt.errors import DamagedError, NewerVersionError, NotImgcError, TruncatedError
+
+MAGIC = b"\x89imgc\r\n\x1a"
+"""As PNG's: a byte that is not ASCII, the name, and line ends that a text-mode transfer would change."""
+VERSION = 1
+MAC_BYTES = 32
+TAG_BYTES = 16
+SALT_BYTES = 32
+DIGEST_BYTES = 32
+FIXED = struct.Struct("<8sHHBBBBIIQIB3s32s32s")
+CORE_BYTES = FIXED.size - DIGEST_BYTES
+"""The part of the header that the digest covers: all fixed fields before it."""
+RECORD = struct.Struct("<HH")
+NET = struct.Struct("<24s32sI")
+CHUNK_EXPONENTS = range(10, 25)
+OPTIONAL_RECORDS = 0x8000
+"""Record types from here on may be ignored by a reader that does not know them."""
+
+
+class Suite(IntEnum):
+    """What protects the chunks. Numbers are on the wire: never change or reuse one."""
+
+    HYBRID = 1
+    CHAOS = 2
+
+
+class Mode(IntEnum):
+    """What the payload is."""
+
+    SAMPLED = 1
+    LOSSLESS = 2
+
+
+class RecordType(IntEnum):
+    """Kinds of record. 3 is set aside for X25519 recipients."""
+
+    RAW_KEY_SLOT = 1
+    PASSPHRASE_SLOT = 2
+    NET = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class NetRecord:
+    """The net that a sampled file needs: its name, the SHA-256 of its reconstructor, bytes per block."""
+
+    name: str
+    weights: bytes
+    block_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """Every field of the header but its MAC. Parsing and packing are inverses of each other."""
+
+    suite: Suite
+    mode: Mode
+    sample_bytes: int
+    channels: int
+    height: int
+    width: int
+    payload_bytes: int
+    metadata_bytes: int
+    chunk_exponent: int
+    salt: bytes
+    digest: bytes
+    records: tuple[tuple[int, bytes], ...]
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Plaintext bytes of each chunk but the last."""
+        return 1 << self.chunk_exponent
+
+    @property
+    def header_bytes(self) -> int:
+        """Length of the packed header with its MAC."""
+        return FIXED.size + sum(RECORD.size + len(body) for _, body in self.records) + MAC_BYTES
+
+    @property
+    def chunks(self) -> int:
+        """Number of sealed chunks."""
+        return -(-self.payload_bytes // self.chunk_bytes)
+
+    @property
+    def metadata_at(self) -> int:
+        """Offset in the file of the metadata block, which follows the chunks."""
+        return self.header_bytes + self.payload_bytes + self.chunks * TAG_BYTES
+
+    @property
+    def trailer_at(self) -> int:
+        """Offset in the file of the header's second copy."""
+        return self.metadata_at + (self.metadata_bytes + TAG_BYTES if self.metadata_bytes else 0)
+
+    @property
+    def file_bytes(self) -> int:
+        """Length of the whole file."""
+        return self.trailer_at + self.header_bytes
+
+    @property
+    def net(self) -> NetRecord | None:
+        """The net that a sampled file needs."""
+        for kind, body in self.records:
+            if kind == RecordType.NET:
+                name, weights, block_bytes = NET.unpack(body)
+                return NetRecord(name.rstrip(b"\0").decode("ascii"), weights, block_bytes)
+        return None
+
+    def chunk_at(self, number: int) -> tuple[int, int]:
+        """Offset in the file and length, without its tag, of a chunk."""
+        length = min(self.chunk_bytes, self.payload_bytes - number * self.chunk_bytes)
+        return self.header_bytes + number * (self.chunk_bytes + TAG_BYTES), length
+
+    def pack(self) -> bytes:
+        """The header's bytes up to its MAC."""
+        fixed = FIXED.pack(
+            MAGIC,
+            VERSION,
+            self.header_bytes,
+            self.suite,
+            self.mode,
+            self.sample_bytes,
+            self.channels,
+            self.height,
+            self.width,
+            self.payload_bytes,
+            self.metadata_bytes,
+            self.chunk_exponent,
+            bytes(3),
+            self.salt,
+            self.digest,
+        )
+        return fixed + b"".join(RECORD.pack(kind, len(body)) + body for kind, body in self.records)
+
+    def core(self) -> bytes:
+        """The fixed fields before the digest, which the digest covers."""
+        return self.pack()[:CORE_BYTES]
+
+
+def net_record(net: NetRecord) -> tuple[int, bytes]:
+    """The record that names a net."""
+    return RecordType.NET, NET.pack(net.name.encode("ascii"), net.weights, net.block_bytes)
+
+
+def parse(data: bytes | memoryview) -> Header:
+    """Read the header at the start of ``data``. Nothing is authenticated yet.
+
+    Raises:
+        NotImgcError: the magic is not there.
+        NewerVersionError: the version, or a field's value, is of a later release.
+        TruncatedError: the header goes on past the end of ``data``.
+        DamagedError: fields contradict each other.
+    """
+    data = memoryview(data)
+    if data[: len(MAGIC)] != MAGIC:
+        raise NotImgcError("this is not an imgcrypt file (it does not begin as one); check that it is the right file")
+    if len(data) < FIXED.size:
+        raise TruncatedError("the file ends inside its header; copy it again from where it came")
+    (
+        _,
+        version,
+        header_bytes,
+        suite,
+        mode,
+        sample_bytes,
+        channels,
+        height,
+        width,
+        payload_bytes,
+        metadata_bytes,
+        chunk_exponent,
+        reserved,
+        salt,
+        digest,
+    ) = FIXED.unpack_from(data)
+    newer = "the file needs a newer release of imgcrypt ({}); upgrade it"
+    if version != VERSION:
+        raise NewerVersionError(newer.format(f"it has format version {version}, this release reads version {VERSION}"))
+    if suite not in Suite.__members__.values() or mode not in Mode.__members__.values() or any(reserved):
+        raise NewerVersionError(newer.format("it uses a suite, mode or field that this release does not know"))
+    if header_bytes < FIXED.size + MAC_BYTES:
+        raise _damaged("its length is impossible")
+    if len(data) < header_bytes:
+        raise TruncatedError("the file ends inside its header; copy it again from where it came")
+    header = Header(
+        suite=Suite(suite),
+        mode=Mode(mode),
+        sample_bytes=sample_bytes,
+        channels=channels,
+        height=height,
+        width=width,
+        payload_bytes=payload_bytes,
+        metadata_bytes=metadata_bytes,
+        chunk_exponent=chunk_exponent,
+        salt=salt,
+        digest=digest,
+        records=_parse_records(data[FIXED.size : header_bytes - MAC_BYTES], newer),
+    )
+    _check(header)
+    return header
+
+
+def _parse_records(data: memoryview, newer: str) -> tuple[tuple[int, bytes], ...]:
+    records = []
+    while data:
+        if len(data) < RECORD.size:
+            raise _damaged("a record is cut")
+        kind, length = RECORD.unpack_from(data)
+        body = bytes(data[RECORD.size : RECORD.size + length])
+        if len(body) < length:
+            raise _damaged("a record is cut")
+        if kind < OPTIONAL_RECORDS and kind not in RecordType.__members__.values():
+            raise NewerVersionError(newer.format("it has a record that this release does not know"))
+        if kind == RecordType.NET and (length != NET.size or not body[:24].isascii()):
+            raise _damaged("its net record is malformed")
+        records.append((kind, body))
+        data = data[RECORD.size + length :]
+    return tuple(records)
+
+
+def _check(header: Header) -> None:
+    if header.sample_bytes not in (1, 2) or header.channels not in (1, 3, 4):
+        raise _damaged("its picture type is impossible")
+    if not (header.height and header.width and header.payload_bytes):
+        raise _damaged("its picture is empty")
+    if header.chunk_exponent not in CHUNK_EXPONENTS:
+        raise _damaged("its chunk size is impossible")
+    nets = sum(kind == RecordType.NET for kind, _ in header.records)
+    if nets != (header.mode is Mode.SAMPLED):
+        raise _damaged("it names no net, or several")
+    samples = header.height * header.width * header.channels
+    if header.mode is Mode.LOSSLESS and header.payload_bytes != samples * header.sample_bytes:
+        raise _damaged("its payload does not fit its picture")
+
+
+def _damaged(what: str) -> DamagedError:
+    return DamagedError(f"the file's header is damaged ({what}); get another copy of the file")
