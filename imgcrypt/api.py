@@ -238,7 +238,7 @@ def _reconstruct(payload: NDArray[np.uint8], header: Header, provider: str) -> N
     colors = colors[: header.height, : header.width]
     if header.channels == 1:
         # The mean of the three channels, rounded half up.
-        return ((colors.sum(2, dtype=np.uint16) * 2 + 3) // 6).astype(np.uint8)
+        return np.asarray((colors.sum(2, dtype=np.uint16) * 2 + 3) // 6, np.uint8)
     if header.channels == 4:
         return np.dstack([colors, payload[size:].reshape(header.height, header.width)])
     return np.ascontiguousarray(colors)

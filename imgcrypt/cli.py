@@ -18,6 +18,7 @@ from imgcrypt import files
 from imgcrypt.errors import ImgcryptError
 
 if TYPE_CHECKING:
+    from imgcrypt.api import Image, Info
     from imgcrypt.keys import Key
 
 SUFFIX = ".imgc"
@@ -78,7 +79,7 @@ def enc(
     output: OutputOption = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="keep every sample exactly")] = False,
     rate: Annotated[float | None, typer.Option(help="bytes of measurements per sample [default: the net's]")] = None,
-    net: Annotated[str | None, typer.Option(help="the sampling net [default: the newest]")] = None,
+    net: Annotated[str | None, typer.Option(help="the sampling net [default: the default one]")] = None,
     suite: Annotated[str, typer.Option(help="hybrid, or chaos for research")] = "hybrid",
     provider: ProviderOption = "auto",
     force: ForceOption = False,
@@ -103,9 +104,7 @@ def enc(
     image = pictures.decode(data)
     loading.wait()
     started = time.perf_counter()
-    blob = imgcrypt.encrypt(
-        image, secret, lossless=lossless, rate=rate, net=net, suite=suite, provider=provider
-    )
+    blob = imgcrypt.encrypt(image, secret, lossless=lossless, rate=rate, net=net, suite=suite, provider=provider)
     encrypted = time.perf_counter()
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
     back = imgcrypt.decrypt(blob, secret, provider=provider)
@@ -238,7 +237,7 @@ def _key(file: str | None, passphrase: bool, confirm: bool) -> Key:
             param_hint="-k/-p",
         )
     key = Key.load(file)
-    if os.name == "posix" and os.stat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if os.name == "posix" and Path(file).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         _say(f"warning: others can read {file}; mend that with: chmod 600 {file}")
     return key
 
@@ -271,17 +270,17 @@ def _decrypted_name(file: str) -> str:
     return name if form and form.lossless else str(Path(name).with_suffix(".png"))
 
 
-def _colors(image):  # type: ignore[no-untyped-def]
+def _colors(image: Image) -> Image:
     return image[:, :, :3] if image.ndim == 3 else image
 
 
-def _shape(info) -> str:  # type: ignore[no-untyped-def]
+def _shape(info: Info) -> str:
     kind = {1: "gray", 3: "color", 4: "color with alpha"}[info.channels]
     return f"{info.width} x {info.height} {kind}" + (", 16 bits" if info.bits == 16 else "")
 
 
-def _net_and_provider(info, provider: str) -> str:  # type: ignore[no-untyped-def]
-    if info.net is None:
+def _net_and_provider(info: Info, provider: str) -> str:
+    if info.net is None or info.net_weights is None:
         return "no net"
     from imgcrypt.export import runtime, zoo
 

@@ -52,7 +52,7 @@ def seal(payload: NDArray[np.uint8], header: Header, key: Key, secrets: Secrets)
     packed += _mac(packed, header, secrets.file_key)
 
     image_key, seal_key = _image_keys(header, secrets.file_key)
-    enciphered = memoryview(cipher.encipher(payload, image_key))
+    enciphered = cipher.encipher(payload, image_key).data
     file = bytearray(header.file_bytes)
     view = memoryview(file)
     view[: len(packed)] = packed
@@ -90,7 +90,7 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, NDArray[np.uint8]
     image_key, seal_key = _image_keys(header, file_key)
     chunk_cipher = _ChunkCipher(header.suite, seal_key)
     enciphered = np.empty(header.payload_bytes, np.uint8)
-    view = memoryview(enciphered)
+    view = enciphered.data
     for number in range(header.chunks):
         at, length = header.chunk_at(number)
         start = number * header.chunk_bytes
@@ -168,7 +168,7 @@ def _digest(header: Header, payload: NDArray[np.uint8], file_key: bytes) -> byte
     from blake3 import blake3
 
     digest = blake3(header.core(), key=slots.hkdf(file_key, header.salt, b"digest"))
-    return digest.update(memoryview(payload)).digest()
+    return digest.update(payload.data).digest()
 
 
 def _image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -57,8 +57,7 @@ def decode(data: bytes) -> Image:
     if image.dtype not in (np.dtype("u1"), np.dtype("u2")):
         raise ImageError(f"the picture's samples are {image.dtype}; convert it to 8 or 16 bits first")
     exif = [bytes(blob) for kind, blob in zip(kinds, blobs, strict=True) if kind == cv2.IMAGE_METADATA_EXIF]
-    image = _upright(_swap_red_and_blue(image), _orientation(exif[0]) if exif else 1)
-    return np.ascontiguousarray(image)
+    return _upright(_swap_red_and_blue(image), _orientation(exif[0]) if exif else 1)
 
 
 def encode(image: Image, suffix: str) -> bytes:
@@ -86,11 +85,11 @@ def encode(image: Image, suffix: str) -> bytes:
     return bytes(data)
 
 
-def _swap_red_and_blue(image: Image) -> Image:
+def _swap_red_and_blue(image: Any) -> Image:
     if image.ndim == 2:
-        return image
-    order = [2, 1, 0, 3][: image.shape[2]]
-    return np.ascontiguousarray(image[:, :, order])
+        return image  # type: ignore[no-any-return]
+    swapped: Image = np.ascontiguousarray(image[:, :, [2, 1, 0, 3][: image.shape[2]]])
+    return swapped
 
 
 def _orientation(exif: bytes) -> int:
@@ -115,4 +114,5 @@ def _upright(image: Image, orientation: int) -> Image:
     quarters = {3: 2, 4: 2, 5: 3, 6: 1, 7: 1, 8: 3}.get(orientation, 0)
     if orientation in (2, 4, 5, 7):
         image = image[:, ::-1]
-    return np.rot90(image, -quarters)
+    upright: Any = np.ascontiguousarray(np.rot90(image, -quarters))
+    return upright  # type: ignore[no-any-return]

@@ -38,7 +38,7 @@ def encipher(data: Bytes, key: bytes) -> Bytes:
     import numpy as np
 
     kernels, lock = _kernels()
-    data = np.require(data, np.uint8, ["C", "A"])
+    data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
     out = np.empty_like(data)
     with lock:
@@ -125,7 +125,7 @@ def _cell_slides(key: bytes, cells: int) -> tuple[Any, Any]:
     return slides[:rows], slides[rows:]
 
 
-def _raw_rows(key: bytes, number: int, size: int) -> Any:
+def _raw_rows(key: bytes, number: int, size: int) -> Bytes:
     """The first ``size`` bytes of the rows of segment after segment under the given seed stream."""
     import numpy as np
 
@@ -136,12 +136,15 @@ def _raw_rows(key: bytes, number: int, size: int) -> Any:
     rows = SEGMENT_ROWS if segments > 1 else -(-size // ROW_BYTES)
     with lock:
         words = kernels.keystream(_stream(key, number, segments * SEED_WORDS), _cloud(key), rows)
-    return words.reshape(-1).view(np.uint8)[:size]
+    stream: Bytes = words.reshape(-1).view(np.uint8)
+    return stream[:size]
 
 
 def _words(data: Bytes) -> Bytes:
     """The same bytes at an address that the kernels may read as 64-bit words."""
-    return data if data.ctypes.data % 8 == 0 else data.copy()
+    import numpy as np
+
+    return data if data.ctypes.data % 8 == 0 else np.copy(data)
 
 
 def _kernels() -> Any:

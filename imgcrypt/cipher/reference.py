@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from imgcrypt.cipher.layout import (
     BASIS,
@@ -28,6 +28,8 @@ from imgcrypt.cipher.layout import (
 
 MASK64 = 2**64 - 1
 Cloud = tuple[float, float, float, float, float, float]
+Slide = Callable[[int, int], int]
+"""From the number of a row or column, and its length, to how far it slides."""
 
 
 def rows(seeds: bytes, cloud: Cloud) -> Iterator[bytes]:
@@ -120,14 +122,15 @@ def fine_places(size: int, seeds: bytes, cloud: Cloud) -> list[int]:
         segment, tile = start // SEGMENT, start % SEGMENT // TILE
         slides = segment_stream(seeds[segment * 4096 : (segment + 1) * 4096], cloud, 1)[tile * 128 : tile * 128 + 128]
         length = min(TILE, size - start)
+
+        def row_slide(row: int, across: int, slides: bytes = slides) -> int:
+            return slides[row] * across >> 8
+
+        def column_slide(column: int, down: int, slides: bytes = slides) -> int:
+            return slides[64 + column] * down >> 8
+
         for i in range(length):
-            row, column = slide_in_matrix(
-                i,
-                length,
-                64,
-                lambda row, across: slides[row] * across >> 8,
-                lambda column, down: slides[64 + column] * down >> 8,
-            )
+            row, column = slide_in_matrix(i, length, 64, row_slide, column_slide)
             # Written column by column: the columns to the left, then the bytes above.
             places.append(start + sum(height(length, 64, left) for left in range(column)) + row)
     return places
@@ -145,7 +148,7 @@ def coarse_places(cells: int, row_slides: list[int], column_slides: list[int]) -
     return places
 
 
-def slide_in_matrix(i: int, size: int, columns: int, row_slide, column_slide) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+def slide_in_matrix(i: int, size: int, columns: int, row_slide: Slide, column_slide: Slide) -> tuple[int, int]:
     """Slide element ``i`` of a matrix filled row by row (its last row may be short): its new row and column."""
     row, column = divmod(i, columns)
     across = min(columns, size - row * columns)

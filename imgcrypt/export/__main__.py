@@ -69,10 +69,10 @@ def main(
 ) -> None:
     """Export the net trained into RUN."""
     record = json.loads((run / "record.json").read_text())
-    model = build(net, record["rate"])
+    model = build(net, record["rate"], record["gray"])
     model.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")["average"])
     model.eval()
-    name = f"{net}-{record['rate']:.2f}"
+    name = f"{net}-{'gray-' * record['gray']}{record['rate']:.2f}"
     height, width = 3, 4
     image = torch.randint(0, 256, (height * BLOCK, width * BLOCK, 3), dtype=torch.uint8)
     measurements = torch.randint(0, 256, (height, width, model.block_bytes), dtype=torch.uint8)
@@ -92,7 +92,7 @@ def main(
     }
     entry: dict[str, Any] = {
         "name": name,
-        "color_rate": record["rate"],
+        "color_rate": None if record["gray"] else record["rate"],
         "gray_rate": round(model.block_bytes / BLOCK**2, 2),
         "block": BLOCK,
         "block_bytes": model.block_bytes,

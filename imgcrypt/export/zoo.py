@@ -13,6 +13,8 @@ from imgcrypt.errors import NetError
 
 FOLDER = Path(__file__).parent / "zoo"
 RATE_TOLERANCE = 0.005
+DEFAULT = "fclbcnn-0.18"
+"""The net for those who name none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Entry:
     """
 
     name: str
-    color_rate: float
+    color_rate: float | None
     gray_rate: float
     block: int
     block_bytes: int
@@ -50,8 +52,8 @@ class Entry:
             reconstructor_sha256=entry["reconstructor"]["sha256"],
         )
 
-    def rate(self, channels: int) -> float:
-        """The rate of a picture of 1 or 3 channels."""
+    def rate(self, channels: int) -> float | None:
+        """The rate of a picture of 1, 3 or 4 channels; ``None`` if the net does not serve it."""
         return self.gray_rate if channels == 1 else self.color_rate
 
     def read(self, part: str) -> bytes:
@@ -77,19 +79,31 @@ def entries() -> tuple[Entry, ...]:
 
 
 def choose(net: str | None, rate: float | None, channels: int) -> Entry:
-    """The net for new pictures of 1 or 3 channels: of this family or name, and this rate, the newest first.
+    """The net for a new picture of 1, 3 or 4 channels.
+
+    Args:
+        net: a net's name, or ``None`` for any.
+        rate: bytes of measurements per sample, or ``None`` for any.
+        channels: of the picture.
+
+    Returns:
+        DEFAULT if neither name nor rate is given, else the newest that fits.
 
     Raises:
         NetError: there is none.
     """
-    named = [entry for entry in entries() if net in (None, entry.name, entry.name.rpartition("-")[0])]
+    if net is None and rate is None:
+        net = DEFAULT
+    named = [entry for entry in entries() if net in (None, entry.name)]
     if not named:
         raise NetError(f"no net is called {net!r}; choose from {', '.join(sorted({e.name for e in entries()}))}")
-    fitting = [entry for entry in named if rate is None or abs(entry.rate(channels) - rate) < RATE_TOLERANCE]
+    rates = {entry: served for entry in named if (served := entry.rate(channels)) is not None}
+    fitting = [entry for entry, served in rates.items() if rate is None or abs(served - rate) < RATE_TOLERANCE]
     if not fitting:
         kind = "gray" if channels == 1 else "color"
-        rates = ", ".join(f"{served:.2f}" for served in sorted({entry.rate(channels) for entry in named}))
-        raise NetError(f"no net samples {kind} pictures at rate {rate}; the rates served are {rates}")
+        served = ", ".join(f"{served:.2f}" for served in sorted(set(rates.values()))) or "none"
+        wanted = "" if rate is None else f" at rate {rate}"
+        raise NetError(f"no such net samples {kind} pictures{wanted}; the rates served are: {served}")
     return fitting[-1]
 
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-GRAY_SHARE = 0.25
-"""Share of the crops turned gray, so that one net serves both kinds of picture."""
 
 
 def load(folders: list[Path], least: int) -> list[NDArray[np.uint8]]:
@@ -26,8 +24,10 @@ def load(folders: list[Path], least: int) -> list[NDArray[np.uint8]]:
     return pictures
 
 
-def crops(pictures: list[NDArray[np.uint8]], count: int, side: int, rng: np.random.Generator) -> Tensor:
-    """Random crops, mirrored, turned, some of them gray: float32 (count, 3, side, side) in [0, 1]."""
+def crops(
+    pictures: list[NDArray[np.uint8]], count: int, side: int, gray_share: float, rng: np.random.Generator
+) -> Tensor:
+    """Random crops, mirrored, turned, a share of them gray: float32 (count, 3, side, side) in [0, 1]."""
     batch = np.empty((count, side, side, 3), np.uint8)
     for crop in batch:
         picture = pictures[rng.integers(len(pictures))]
@@ -36,8 +36,8 @@ def crops(pictures: list[NDArray[np.uint8]], count: int, side: int, rng: np.rand
         part = picture[top : top + side, left : left + side]
         if rng.random() < 0.5:
             part = part[:, ::-1]
-        part = np.rot90(part, rng.integers(4))
-        if rng.random() < GRAY_SHARE:
+        part = np.rot90(part, int(rng.integers(4)))
+        if rng.random() < gray_share:
             part = gray(part)
         crop[:] = part
     return to_tensor(batch)

@@ -24,8 +24,12 @@ from torch import Tensor, nn
 from imgcrypt.nets import data
 from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn, warm_start
 
-SHAPES = {0.18: (3, 64)}
-"""Color rate -> grid and depth of the net."""
+COLOR_SHAPES = {0.08: (2, 68), 0.10: (3, 36), 0.18: (3, 64)}
+"""Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
+GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
+"""Rate -> grid and depth of a net for gray alone."""
+GRAY_SHARE = 0.25
+"""Share of gray crops in the training of a net for color, so that it serves both kinds of picture."""
 CROP = 3 * BLOCK
 BATCH = 16
 LEARNING_RATE = 1e-3
@@ -37,13 +41,14 @@ HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
 
 
-def build(net: str, rate: float) -> Fclbcnn:
-    """An untrained net of this name and rate."""
+def build(net: str, rate: float, gray: bool) -> Fclbcnn:
+    """An untrained net of this name and rate, for color or for gray pictures alone."""
     if net != "fclbcnn":
         raise typer.BadParameter(f"no net is called {net!r}; the one to train is 'fclbcnn'")
-    if rate not in SHAPES:
-        raise typer.BadParameter(f"rate {rate} is not served; choose one of {', '.join(map(str, SHAPES))}")
-    grid, depth = SHAPES[rate]
+    shapes = GRAY_SHAPES if gray else COLOR_SHAPES
+    if rate not in shapes:
+        raise typer.BadParameter(f"rate {rate} is not served; choose one of {', '.join(map(str, shapes))}")
+    grid, depth = shapes[rate]
     return Fclbcnn(grid, depth)
 
 
@@ -51,7 +56,8 @@ def main(
     net: Annotated[str, typer.Argument(help="fclbcnn")],
     folders: Annotated[list[Path], typer.Option("--data", help="folder of pictures; may be given again")],
     out: Annotated[Path, typer.Option(help="folder for the checkpoint and the record")],
-    rate: Annotated[float, typer.Option(help="measurements per sample of a color picture")] = 0.18,
+    rate: Annotated[float, typer.Option(help="measurements per sample")] = 0.18,
+    gray: Annotated[bool, typer.Option("--gray", help="for gray pictures alone")] = False,
     steps: Annotated[int, typer.Option(help="batches in all")] = 40_000,
     seed: Annotated[int, typer.Option()] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
@@ -63,12 +69,13 @@ def main(
         torch.device(device)
     torch.manual_seed(seed)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    model = build(net, rate)
+    model = build(net, rate, gray)
     pictures = data.load(folders, CROP)
     if len(pictures) < 2:
         raise typer.BadParameter(f"the folders hold {len(pictures)} pictures of {CROP} pixels a side; give at least 2")
     held = pictures[::HOLD_OUT]
     pictures = [picture for i, picture in enumerate(pictures) if i % HOLD_OUT]
+    share = 1.0 if gray else GRAY_SHARE
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(model, device, steps)
     checkpoint = out / "checkpoint.pt"
@@ -76,11 +83,12 @@ def main(
         trainer.load(checkpoint)
         print(f"going on from step {trainer.step}")
     else:
-        warm_start(model, data.crops(pictures, 1500, CROP, np.random.default_rng([seed, steps])).contiguous())
+        warm_start(model, data.crops(pictures, 1500, CROP, share, np.random.default_rng([seed, steps])).contiguous())
         trainer.average.load_state_dict(model.state_dict())
     record = {
         "net": net,
         "rate": rate,
+        "gray": gray,
         "data": [f"{folder.parent.name}/{folder.name}" for folder in folders],
         "pictures": len(pictures),
         "command": "python -m imgcrypt.nets.train " + " ".join(sys.argv[1:]),
@@ -90,7 +98,7 @@ def main(
     }
     saved = time.monotonic()
     while trainer.step < steps:
-        loss = trainer.train(data.crops(pictures, BATCH, CROP, np.random.default_rng([seed, trainer.step])))
+        loss = trainer.train(data.crops(pictures, BATCH, CROP, share, np.random.default_rng([seed, trainer.step])))
         if trainer.step % 100 == 0:
             print(f"step {trainer.step}/{steps} loss {loss:.6f}", flush=True)
         if time.monotonic() - saved > 60 or trainer.step == steps:
@@ -108,7 +116,7 @@ class Trainer:
     """A net, its moving average, its optimizer and how far they are."""
 
     def __init__(self, net: Fclbcnn, device: str, steps: int) -> None:
-        self.net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
         self.device, self.steps, self.step, self.seconds = device, steps, 0, 0.0
         self.curve: list[tuple[int, float, float]] = []
@@ -132,7 +140,7 @@ class Trainer:
             rebuilt = self.net(batch)
         loss = nn.functional.mse_loss(rebuilt.float(), batch)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
