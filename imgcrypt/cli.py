@@ -118,6 +118,8 @@ def enc(
     size = f"{_bytes(image.nbytes)} of samples -> {_bytes(len(blob))}"
     sampled = "lossless" if info.rate is None else f"rate {info.rate:.2f}"
     _say(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
+    if not lossless and len(blob) > image.nbytes:
+        _say("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")
     if verbose:
         times = f"encrypted in {encrypted - started:.3f} s, opened in {opened - encrypted:.3f} s"
         _say(f"suite {info.suite}, {_net_and_provider(info, provider)}; {times}")
@@ -195,6 +197,16 @@ def demo(
     loading.wait()
     files.write(output, demo_job.run(), force)
     print(f"The stages are in {output}.")
+
+
+@app.command()
+def warmup() -> None:
+    """Compile the cipher ahead of its first use, when a container is built for example."""
+    from imgcrypt import cipher
+
+    started = time.perf_counter()
+    cipher.warm_up()
+    print(f"The cipher is compiled and cached ({time.perf_counter() - started:.1f} s).")
 
 
 class _Loading:

@@ -98,7 +98,7 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, NDArray[np.uint8]
     if header.metadata_bytes:
         # Kept for later releases: this one writes none, and checks what others wrote.
         _open_metadata(data[header.metadata_at : header.trailer_at], file_key, header)
-    payload = cipher.decipher(enciphered, image_key)
+    payload = cipher.decipher(enciphered, image_key, overwrite=True)
     if not hmac.compare_digest(header.digest, _digest(header, payload, file_key)):
         raise DamagedError(DAMAGED)
     return header, payload

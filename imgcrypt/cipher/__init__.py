@@ -10,10 +10,13 @@ the first call or by :func:`warm_up`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -47,14 +50,15 @@ def encipher(data: Bytes, key: bytes) -> Bytes:
     return out
 
 
-def decipher(data: Bytes, key: bytes) -> Bytes:
-    """Inverse of :func:`encipher`, with the same shapes."""
+def decipher(data: Bytes, key: bytes, *, overwrite: bool = False) -> Bytes:
+    """Inverse of :func:`encipher`, with the same shapes. With ``overwrite``, ``data`` serves as work space."""
     import numpy as np
 
     kernels, lock = _kernels()
     data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
-    middle, out = np.empty_like(data), np.empty_like(data)
+    middle = _words(data) if overwrite and data.flags.writeable else np.empty_like(data)
+    out = np.empty_like(data)
     with lock:
         kernels.decompose(data, middle, seeds, cloud, True)
         kernels.scramble(middle, out, seeds, cloud, *slides, True)
@@ -74,6 +78,23 @@ def keystream(key: bytes, size: int) -> Bytes:
     return _raw_rows(key, RAW_STREAM, size)
 
 
+def keystream_blocks(key: bytes, first: int = 0, segments: int = 64) -> Iterator[Bytes]:
+    """What :func:`keystream` gives, piece by piece and without end.
+
+    Args:
+        key: 32 bytes.
+        first: number of the segment (71,680 bytes) to begin with.
+        segments: how many make one piece.
+
+    Yields:
+        uint8 (segments * 71680,).
+    """
+    from imgcrypt.cipher.layout import ROW_BYTES, SEGMENT_ROWS
+
+    for segment in itertools.count(first, segments):
+        yield _raw_rows(key, RAW_STREAM, segments * SEGMENT_ROWS * ROW_BYTES, segment)
+
+
 def warm_up() -> None:
     """Load Numba and the kernels, compiling what no cache holds (some seconds, once per machine)."""
     import numpy as np
@@ -90,12 +111,16 @@ def _schedule(size: int, key: bytes) -> tuple[Any, Any, tuple[Any, Any]]:
     return seeds, _cloud(key), _cell_slides(key, size // CELL)
 
 
-def _stream(key: bytes, number: int, words: int) -> Any:
-    """A seed stream: AES-256 in counter mode from the counter block (number, 0), as little-endian words."""
+def _stream(key: bytes, number: int, words: int, first: int = 0) -> Any:
+    """A seed stream: AES-256 in counter mode from the counter block (number, 0), as little-endian words.
+
+    ``first`` is the word to begin with, an even number: a counter block makes two.
+    """
     import numpy as np
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-    encryptor = Cipher(algorithms.AES(key), modes.CTR(number.to_bytes(8, "big") + bytes(8))).encryptor()
+    counter = number.to_bytes(8, "big") + (first // 2).to_bytes(8, "big")
+    encryptor = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
     return np.frombuffer(encryptor.update(bytes(8 * words)), "<u8").astype(np.uint64, copy=False)
 
 
@@ -125,17 +150,21 @@ def _cell_slides(key: bytes, cells: int) -> tuple[Any, Any]:
     return slides[:rows], slides[rows:]
 
 
-def _raw_rows(key: bytes, number: int, size: int) -> Bytes:
-    """The first ``size`` bytes of the rows of segment after segment under the given seed stream."""
+def _raw_rows(key: bytes, number: int, size: int, first: int = 0) -> Bytes:
+    """The first ``size`` bytes of the rows of segment after segment, from ``first`` on, under a seed stream."""
     import numpy as np
 
     from imgcrypt.cipher.layout import ROW_BYTES, SEED_WORDS, SEGMENT_ROWS
 
     kernels, lock = _kernels()
     segments = -(-size // (SEGMENT_ROWS * ROW_BYTES))
-    rows = SEGMENT_ROWS if segments > 1 else -(-size // ROW_BYTES)
-    with lock:
-        words = kernels.keystream(_stream(key, number, segments * SEED_WORDS), _cloud(key), rows)
+    seeds = _stream(key, number, max(segments, 1) * SEED_WORDS, first * SEED_WORDS)
+    if segments <= 1:
+        # One segment needs no threads, and spares a message the compilation of a third parallel kernel.
+        words = kernels.chaos(seeds, 0, _cloud(key), -(-size // ROW_BYTES))
+    else:
+        with lock:
+            words = kernels.keystream(seeds, _cloud(key), SEGMENT_ROWS)
     stream: Bytes = words.reshape(-1).view(np.uint8)
     return stream[:size]
 

@@ -41,7 +41,7 @@ LOW_HALF = U(0x00000000FFFFFFFF)
 
 
 @njit(nogil=True, cache=True)
-def _chaos(seeds, segment, cloud, rows):
+def chaos(seeds, segment, cloud, rows):
     """Rows 0 to ``rows`` - 1 of a segment's keystream.
 
     Args:
@@ -88,7 +88,7 @@ def keystream(seeds, cloud, rows):
     segments = len(seeds) // SEED_WORDS
     words = np.empty((segments, rows * LANES), np.uint64)
     for segment in prange(segments):
-        words[segment] = _chaos(seeds, segment, cloud, rows)
+        words[segment] = chaos(seeds, segment, cloud, rows)
     return words
 
 
@@ -106,7 +106,7 @@ def decompose(src, dst, seeds, cloud, inverse):
         start = segment * SEGMENT
         length = min(SEGMENT, len(src) - start)
         rows = BASIS // ROW_BYTES + 1 + (length + ROW_BYTES - 1) // ROW_BYTES
-        stream = _chaos(seeds, segment, cloud, rows).view(np.uint8)
+        stream = chaos(seeds, segment, cloud, rows).view(np.uint8)
         p = stream[ROW_BYTES : ROW_BYTES + BASIS // 2]
         q = stream[ROW_BYTES + BASIS // 2 : ROW_BYTES + BASIS]
         mask = stream[ROW_BYTES + BASIS :]
@@ -150,7 +150,7 @@ def scramble(src, dst, seeds, cloud, row_slides, column_slides, inverse):
     src_words = src[: cells * CELL].view(np.uint64)
     dst_words = dst[: cells * CELL].view(np.uint64)
     for segment in prange((size + SEGMENT - 1) // SEGMENT):
-        slides = _chaos(seeds, segment, cloud, 1).view(np.uint8)
+        slides = chaos(seeds, segment, cloud, 1).view(np.uint8)
         rows_at, cells_at = np.empty(64, np.uint64), np.empty(64, np.uint64)
         row_turns, cell_turns = np.empty(64, np.uint64), np.empty(64, np.uint64)
         first, second = np.empty(TILE // 8, np.uint64), np.empty(TILE // 8, np.uint64)
@@ -213,9 +213,9 @@ def _slide_bytes(src, dst, start, length, distances, cells_at, inverse):
     for i in range(length):
         row, column = i // 64, i % 64
         row_length = 64 if row < full else rest
-        column = (column + ((distances[row] * row_length) >> 8)) % row_length
+        column = (column + ((np.int64(distances[row]) * row_length) >> 8)) % row_length
         height = full + 1 if column < rest else full
-        row = (row + ((distances[64 + column] * height) >> 8)) % height
+        row = (row + ((np.int64(distances[64 + column]) * height) >> 8)) % height
         place = column * full + min(column, rest) + row
         if place // CELL < length // CELL:
             place = np.int64(cells_at[place // CELL]) * 8 + place % CELL

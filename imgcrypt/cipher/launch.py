@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 
 class _Lock:
@@ -58,13 +59,25 @@ def _load() -> ModuleType:
 
     if sys.byteorder != "little":
         raise ImportError("imgcrypt's kernels need a little-endian machine")
-    if "NUMBA_THREADING_LAYER" not in os.environ and not _load_tbb():
-        numba.config.THREADING_LAYER = "workqueue"
-    lock.exclusive = numba.config.THREADING_LAYER == "workqueue"
+    config: Any = numba.config
+    if config.THREADING_LAYER in ("default", "tbb") and not _load_tbb() and config.THREADING_LAYER == "default":
+        config.THREADING_LAYER = "workqueue"
+    lock.exclusive = config.THREADING_LAYER == "workqueue" or _running_layer() == "workqueue"
     with _writable_cache():
         from imgcrypt.cipher import kernels as module
 
     return module
+
+
+def _running_layer() -> str | None:
+    """The layer that somebody else in this process has started already."""
+    import numba
+
+    try:
+        layer: str = numba.threading_layer()
+    except ValueError:
+        return None
+    return layer
 
 
 def _load_tbb() -> bool:
@@ -91,7 +104,8 @@ def _writable_cache() -> Iterator[None]:
     """
     import numba
 
-    if numba.config.CACHE_DIR or _can_write(Path(__file__).parent / "__pycache__") or _can_write(_user_cache()):
+    config: Any = numba.config
+    if config.CACHE_DIR or _can_write(Path(__file__).parent / "__pycache__") or _can_write(_user_cache()):
         yield
         return
     folder = Path(tempfile.gettempdir()) / f"imgcrypt-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
@@ -99,11 +113,11 @@ def _writable_cache() -> Iterator[None]:
     if hasattr(os, "getuid") and (folder.is_symlink() or folder.stat().st_uid != os.getuid()):
         # Somebody else may write there: no code must be loaded from it.
         folder = Path(tempfile.mkdtemp(prefix="imgcrypt-cache-"))
-    numba.config.CACHE_DIR = str(folder)
+    config.CACHE_DIR = str(folder)
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = ""
+        config.CACHE_DIR = ""
 
 
 def _user_cache() -> Path:

@@ -101,9 +101,9 @@ def choose(net: str | None, rate: float | None, channels: int) -> Entry:
     fitting = [entry for entry, served in rates.items() if rate is None or abs(served - rate) < RATE_TOLERANCE]
     if not fitting:
         kind = "gray" if channels == 1 else "color"
-        served = ", ".join(f"{served:.2f}" for served in sorted(set(rates.values()))) or "none"
+        known = ", ".join(f"{served:.2f}" for served in sorted(set(rates.values()))) or "none"
         wanted = "" if rate is None else f" at rate {rate}"
-        raise NetError(f"no such net samples {kind} pictures{wanted}; the rates served are: {served}")
+        raise NetError(f"no such net samples {kind} pictures{wanted}; the rates served are: {known}")
     return fitting[-1]
 
 

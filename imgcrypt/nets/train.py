@@ -122,11 +122,12 @@ class Trainer:
         self.curve: list[tuple[int, float, float]] = []
         # bfloat16 convolutions are several times faster on a CPU that has them, slower on one that does not.
         self.mixed = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
-        linear = {*net.sampler.cells.parameters(), *net.reconstructor.colors.parameters()}
+        linear = ("sampler.cells.", "reconstructor.colors.")
+        weights = list(net.named_parameters())
         self.optimizer = torch.optim.Adam(
             [
-                {"params": list(linear), "share": LINEAR_SHARE},
-                {"params": [weights for weights in net.parameters() if weights not in linear], "share": 1.0},
+                {"params": [p for name, p in weights if name.startswith(linear)], "share": LINEAR_SHARE},
+                {"params": [p for name, p in weights if not name.startswith(linear)], "share": 1.0},
             ]
         )
 

@@ -1,0 +1,191 @@
+"""The cipher under threads, forks and spawns, on read-only installs, without TBB, and without compilation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgcrypt.cipher import launch
+
+CHECK = """
+import hashlib, sys
+import numpy as np
+from imgcrypt import cipher
+
+KEY = bytes(range(32))
+SIZES = [0, 1, 100, 5000, 65_537, 200_003]
+
+def check(seed=0):
+    digest = hashlib.sha256()
+    for size in SIZES:
+        data = np.random.default_rng([seed, size]).integers(0, 256, size, np.uint8)
+        enciphered = cipher.encipher(data, KEY)
+        assert (cipher.decipher(enciphered, KEY) == data).all(), (seed, size)
+        digest.update(enciphered)
+    return digest.hexdigest()
+"""
+
+
+def run(program: str, **environment: str) -> str:
+    """The program's standard output; it fails on any output on standard error, and after five minutes."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK + program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def expected() -> str:
+    return run("print(check())")
+
+
+def test_thirty_two_threads_at_once(expected: str) -> None:
+    program = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(32) as pool:
+    results = list(pool.map(check, range(128)))
+with ThreadPoolExecutor(32) as pool:
+    assert list(pool.map(check, range(128))) == results
+print(results[0])
+"""
+    assert run(program) == expected
+
+
+def test_threads_that_load_the_kernels_at_once(expected: str) -> None:
+    program = """
+import threading
+results = []
+start = threading.Barrier(16)
+def work():
+    start.wait()
+    results.append(check())
+threads = [threading.Thread(target=work) for _ in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(results) == 16
+print(*set(results))
+"""
+    assert run(program) == expected
+
+
+FORKED = """
+import os
+def fork_and_check():
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, check().encode())
+        os._exit(0)
+    os.close(writing)
+    result = os.read(reading, 100).decode()
+    assert os.waitpid(child, 0)[1] == 0
+    return result
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("layer", ["", "workqueue"])
+def test_forked_workers_before_and_after_the_parent_used_the_kernels(expected: str, layer: str) -> None:
+    program = """
+results = {fork_and_check()}
+results.add(check())
+results |= {fork_and_check() for _ in range(3)}
+results.add(check())
+print(*results)
+"""
+    environment = {"NUMBA_THREADING_LAYER": layer} if layer else {}
+    assert run(FORKED + program, **environment) == expected
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+def test_process_pools(expected: str, method: str, tmp_path: Path) -> None:
+    if method != "spawn" and not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    (tmp_path / "work.py").write_text(CHECK)
+    program = f"""
+sys.path.insert(0, {str(tmp_path)!r})
+import multiprocessing, work
+from concurrent.futures import ProcessPoolExecutor
+if __name__ == "__main__":
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context({method!r})) as pool:
+        print(*set(pool.map(work.check, [0, 0, 0, 0])))
+"""
+    assert run(program) == expected
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "omp", "tbb"])
+def test_every_threading_layer_under_threads(expected: str, layer: str) -> None:
+    program = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool:
+    results = set(pool.map(check, [0] * 32))
+import numba
+print(*results, numba.threading_layer())
+"""
+    if layer == "tbb" and not launch._load_tbb():
+        pytest.skip("there is no TBB for this machine")
+    assert run(program, NUMBA_THREADING_LAYER=layer) == f"{expected} {layer}"
+
+
+def test_without_tbb_the_kernels_run_behind_a_lock(expected: str) -> None:
+    program = """
+from imgcrypt.cipher import launch
+launch._load_tbb = lambda: False
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool:
+    results = set(pool.map(check, [0] * 32))
+import numba
+print(*results, numba.threading_layer(), launch.lock.exclusive)
+"""
+    assert run(program) == f"{expected} workqueue True"
+
+
+@pytest.mark.parametrize("threads", range(1, 9))
+def test_same_bytes_with_any_number_of_threads(expected: str, threads: int) -> None:
+    assert run("print(check())", NUMBA_NUM_THREADS=str(threads)) == expected
+
+
+def test_set_num_threads_is_obeyed(expected: str) -> None:
+    program = """
+import numba
+numba.set_num_threads(1)
+print(check(), numba.get_num_threads())
+"""
+    assert run(program) == f"{expected} 1"
+
+
+def test_same_bytes_on_the_plainest_cpu(expected: str, tmp_path: Path) -> None:
+    assert run("print(check())", NUMBA_CPU_NAME="generic", NUMBA_CACHE_DIR=str(tmp_path)) == expected
+
+
+def test_same_bytes_without_compilation() -> None:
+    short = "SIZES[:] = [0, 1, 100, 4200]\nprint(check())"
+    # NumPy's scalars warn of the wrap-around that the cipher wants.
+    assert run(short, NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="ignore::RuntimeWarning") == run(short)
+
+
+def test_a_homeless_read_only_install_uses_a_private_cache(tmp_path: Path, expected: str) -> None:
+    program = f"""
+import os, tempfile
+from pathlib import Path
+from imgcrypt.cipher import launch
+tempfile.tempdir = {str(tmp_path)!r}
+launch._can_write = lambda folder: False
+print(check())
+import numba
+assert numba.config.CACHE_DIR == ""
+(folder,) = Path(tempfile.tempdir).glob("imgcrypt-cache-*")
+assert folder.stat().st_mode & 0o777 == 0o700
+assert any(folder.rglob("*.nbi"))
+"""
+    assert run(program) == expected

@@ -1,0 +1,642 @@
+"""A second implementation of the imgcrypt format, in plain Python.
+
+It was written from docs/format.md alone, without a look at the package, and exists to check the frozen vectors: what
+two implementations made apart agree on is what the document says. It is slow, and no part of the package.
+
+    python tests/independent.py
+
+writes the vectors in tests/vectors anew: byte for byte the same ones, unless the format was changed.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+import struct
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+# Section 4: the cipher
+
+LANES = 256
+ROW = 8 * LANES
+ROWS = 35
+TILE = 4096
+CELL = 64
+SEGMENT = 65536
+MU = 4 * (1 - 2.0**-24)
+R0, R1, R2, R3 = 157 / 64, -407 / 64, 689 / 64, -421 / 64
+
+
+def seed_words(image_key: bytes, stream: int, first: int, count: int) -> tuple[int, ...]:
+    """Words `first` to `first + count - 1` of a seed stream (4.1); `first` is even, as a counter block is two words."""
+    counter = (stream << 64) + first // 2
+    encryptor = Cipher(AES(image_key), CTR(counter.to_bytes(16, "big"))).encryptor()
+    return struct.unpack(f"<{count}Q", encryptor.update(bytes(8 * count)))
+
+
+def bits(numbers: Sequence[float]) -> tuple[int, ...]:
+    """The 64 bits of each binary64 number, as integers."""
+    return struct.unpack(f"<{len(numbers)}Q", struct.pack(f"<{len(numbers)}d", *numbers))
+
+
+def keystream_segment(image_key: bytes, stream: int, segment: int) -> bytes:
+    """All 35 rows of one keystream segment (4.2, 4.3)."""
+    u = [(word // 2**12) * 2.0**-52 for word in seed_words(image_key, 0, 0, 6)]
+    ex1, ex2 = 2 * u[0] - 1, 2 * u[1] - 1
+    en1, en2 = u[2] + 1, u[3] + 1
+    he1, he2 = (u[4] + 1) / 8, (u[5] + 1) / 8
+    seeds = [(word // 2**12 + 0.5) * 2.0**-52 for word in seed_words(image_key, stream, 512 * segment, 512)]
+    words = [0] * (ROWS * LANES)
+    for lane in range(LANES):
+        a, b, h1, h2 = seeds[lane], seeds[LANES + lane], 0.0, 0.0
+        drops1, drops2, states = [], [], []
+        for _ in range(ROWS):
+            t = a * (1 - a)
+            r = ((R3 * b + R2) * b + R1) * b + R0
+            g1 = r * (1 - 8 * t)
+            g2 = r * ((4 * math.sqrt(t)) * (1 - 2 * a))
+            drops1.append((ex1 + (en1 + he1 * h1) * g1) + 96)
+            drops2.append((ex2 + (en2 + he2 * h2) * g2) + 96)
+            h1, h2 = g1, g2
+            a = MU * t
+            b = MU * (b * (1 - b))
+            states.append(a)
+        for row, (x1, x2, state) in enumerate(zip(bits(drops1), bits(drops2), bits(states), strict=True)):
+            rotated = ((x2 << 32) | (x2 >> 32)) % 2**64
+            words[row * LANES + lane] = ((x1 ^ rotated) + state) % 2**64
+    return struct.pack(f"<{len(words)}Q", *words)
+
+
+def raw_keystream(image_key: bytes, size: int) -> bytes:
+    """The first bytes of the raw keystream for statistical tests, stream 3."""
+    segments = math.ceil(size / (ROWS * ROW))
+    return b"".join(keystream_segment(image_key, 3, segment) for segment in range(segments))[:size]
+
+
+def slide(
+    count: int, columns: int, rights: Sequence[int], downs: Sequence[int], unit: int
+) -> Iterator[tuple[int, int, int]]:
+    """Slide `count` places, written row by row into a matrix, to the right and then down by len * distance // unit.
+
+    Yields the new row, the new column and the number of places in the columns before that one, in the old order.
+    """
+    full, rest = divmod(count, columns)
+    for place in range(count):
+        i, c = divmod(place, columns)
+        width = columns if i < full else rest
+        c = (c + rights[i] * width // unit) % width
+        height = full + (c < rest)
+        i = (i + downs[c] * height // unit) % height
+        yield i, c, c * full + min(c, rest)
+
+
+def scrambled_places(size: int, image_key: bytes, segments: Sequence[bytes]) -> list[int]:
+    """Where each byte of a message goes in the two rounds of scrambling (4.4, 4.5)."""
+    fine = []
+    for tile, start in enumerate(range(0, size, TILE)):
+        distances = segments[tile // 16][128 * (tile % 16) :][:128]
+        moved = slide(min(TILE, size - start), 64, distances[:64], distances[64:], 256)
+        fine += [start + before + i for i, _, before in moved]
+    cells = size // CELL
+    if cells == 0:
+        return fine
+    columns = math.isqrt(cells - 1) + 1
+    rows = -(-cells // columns)
+    needed = math.ceil(4 * (rows + columns) / (ROWS * ROW))
+    stream = b"".join(keystream_segment(image_key, 2, segment) for segment in range(needed))
+    words = struct.unpack_from(f"<{rows + columns}I", stream)
+    coarse = [i * columns + c for i, c, _ in slide(cells, columns, words[:rows], words[rows:], 2**32)]
+    return [coarse[at // CELL] * CELL + at % CELL if at < cells * CELL else at for at in fine]
+
+
+def encipher(data: bytes, image_key: bytes) -> bytes:
+    """The cipher of section 4."""
+    segments = [keystream_segment(image_key, 1, s) for s in range(math.ceil(len(data) / SEGMENT))]
+    message = bytearray(len(data))
+    for byte, place in zip(data, scrambled_places(len(data), image_key, segments), strict=True):
+        message[place] = byte
+    for segment, start in zip(segments, range(0, len(data), SEGMENT), strict=True):
+        length = min(SEGMENT, len(data) - start)
+        half = length // 2
+        for i in range(half):
+            x, y = message[start + i], message[start + half + i]
+            x = (x + segment[ROW + i % ROW] * y) % 256
+            y = (y + segment[2 * ROW + i % ROW] * x) % 256
+            message[start + i], message[start + half + i] = x, y
+        for i in range(length):
+            message[start + i] ^= segment[3 * ROW + i]
+    return bytes(message)
+
+
+def decipher(data: bytes, image_key: bytes) -> bytes:
+    """The inverse of `encipher`."""
+    segments = [keystream_segment(image_key, 1, s) for s in range(math.ceil(len(data) / SEGMENT))]
+    message = bytearray(data)
+    for segment, start in zip(segments, range(0, len(data), SEGMENT), strict=True):
+        length = min(SEGMENT, len(data) - start)
+        half = length // 2
+        for i in range(length):
+            message[start + i] ^= segment[3 * ROW + i]
+        for i in range(half):
+            x, y = message[start + i], message[start + half + i]
+            y = (y - segment[2 * ROW + i % ROW] * x) % 256
+            x = (x - segment[ROW + i % ROW] * y) % 256
+            message[start + i], message[start + half + i] = x, y
+    return bytes(message[place] for place in scrambled_places(len(data), image_key, segments))
+
+
+# Section 3: keys and authentication
+
+PREFIX = "imgcrypt-key-1-"
+
+
+def hkdf(secret: bytes, salt: bytes, purpose: str, size: int) -> bytes:
+    """HKDF-SHA256 with the format's info string."""
+    return HKDF(SHA256(), size, salt, f"imgcrypt-1 {purpose}".encode("ascii")).derive(secret)
+
+
+def key_text(key: bytes) -> str:
+    """The text of a raw key (3.1)."""
+    check = hashlib.sha256(b"imgcrypt-1 key check" + key).digest()[:4]
+    return PREFIX + base64.b32encode(key + check).decode("ascii").rstrip("=")
+
+
+def parse_key(text: str) -> bytes:
+    """The raw key that a text stands for; ValueError if it stands for none."""
+    encoded = text.removeprefix(PREFIX)
+    if encoded == text or len(encoded) != 58 or not encoded.isascii():
+        raise ValueError("not the text of a key")
+    key = base64.b32decode(encoded.upper() + "======")[:32]
+    if key_text(key) != PREFIX + encoded.upper():
+        raise ValueError("the key's check bytes are wrong")
+    return key
+
+
+def argon2id(passphrase: str, salt: bytes, memory: int, passes: int, lanes: int) -> bytes:
+    """The secret behind a passphrase slot; ValueError for parameters outside the limits (3.2)."""
+    if not (1 <= passes <= 16 and 1 <= lanes <= 16 and 8 * lanes <= memory <= 2**20):
+        raise ValueError("damaged: Argon2id's parameters are out of range")
+    kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory)
+    return kdf.derive(unicodedata.normalize("NFC", passphrase).encode())
+
+
+def raw_slot(key: bytes, file_key: bytes, salt: bytes) -> bytes:
+    """The body of a raw-key slot (record type 1)."""
+    return AESGCM(hkdf(key, salt, "slot raw key", 32)).encrypt(bytes(12), file_key, None)
+
+
+def passphrase_slot(
+    passphrase: str, file_key: bytes, salt: bytes, slot_salt: bytes, memory: int, passes: int, lanes: int
+) -> bytes:
+    """The body of a passphrase slot (record type 2)."""
+    secret = argon2id(passphrase, slot_salt, memory, passes, lanes)
+    wrapped = AESGCM(hkdf(secret, salt, "slot passphrase", 32)).encrypt(bytes(12), file_key, None)
+    return slot_salt + struct.pack("<3I", memory, passes, lanes) + wrapped
+
+
+def open_slot(kind: int, body: bytes, key: bytes | str, salt: bytes) -> bytes | None:
+    """The file key in a slot, or None if the key does not open it."""
+    try:
+        if kind == 1 and len(body) == 48 and isinstance(key, bytes):
+            return AESGCM(hkdf(key, salt, "slot raw key", 32)).decrypt(bytes(12), body, None)
+        if kind == 2 and len(body) == 76 and isinstance(key, str):
+            secret = argon2id(key, body[:16], *struct.unpack("<3I", body[16:28]))
+            return AESGCM(hkdf(secret, salt, "slot passphrase", 32)).decrypt(bytes(12), body[28:], None)
+    except InvalidTag:
+        pass
+    return None
+
+
+def payload_digest(file_key: bytes, salt: bytes, core: bytes, payload: bytes) -> bytes:
+    """The digest of section 3.3."""
+    return blake3(core + payload, key=hkdf(file_key, salt, "digest", 32)).digest()
+
+
+def header_mac(file_key: bytes, salt: bytes, packed: bytes) -> bytes:
+    """The header's MAC of section 3.3."""
+    return hmac.digest(hkdf(file_key, salt, "header", 32), packed, "sha256")
+
+
+# Section 2: the container
+
+MAGIC = bytes.fromhex("89696D67630D0A1A")
+CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
+HYBRID, CHAOS = 1, 2
+SAMPLED, LOSSLESS = 1, 2
+RAW, PASSPHRASE, NET = 1, 2, 16
+
+
+class Core(NamedTuple):
+    """The first 72 bytes of a header (2.1)."""
+
+    magic: bytes
+    version: int
+    header_bytes: int
+    suite: int
+    mode: int
+    sample_bytes: int
+    channels: int
+    height: int
+    width: int
+    payload_bytes: int
+    metadata_bytes: int
+    chunk_exponent: int
+    reserved: bytes
+    salt: bytes
+
+    @property
+    def chunks(self) -> int:
+        """The number of chunks."""
+        return -(-self.payload_bytes // (1 << self.chunk_exponent))
+
+    @property
+    def file_bytes(self) -> int:
+        """The length of the whole file (2.3)."""
+        metadata = self.metadata_bytes + 16 if self.metadata_bytes else 0
+        return 2 * self.header_bytes + self.payload_bytes + 16 * self.chunks + metadata
+
+
+def demand(condition: bool, reason: str) -> None:
+    """Raise ValueError with the reason unless the condition holds."""
+    if not condition:
+        raise ValueError(reason)
+
+
+def read_core(data: bytes) -> Core:
+    """The checked fields of a file's header (2.1)."""
+    demand(data.startswith(MAGIC), "not an imgcrypt file")
+    demand(len(data) >= CORE.size, "truncated: the header is cut")
+    core = Core(*CORE.unpack_from(data))
+    demand(core.version == 1, "newer: unknown version")
+    demand(core.suite in (HYBRID, CHAOS), "newer: unknown suite")
+    demand(core.mode in (SAMPLED, LOSSLESS), "newer: unknown mode")
+    demand(core.reserved == bytes(3), "newer: reserved bytes are not zero")
+    demand(core.header_bytes >= 136, "damaged: header_bytes")
+    demand(core.sample_bytes in (1, 2), "damaged: sample_bytes")
+    demand(core.channels in (1, 3, 4), "damaged: channels")
+    demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
+    demand(core.payload_bytes >= 1, "damaged: payload_bytes")
+    demand(10 <= core.chunk_exponent <= 24, "damaged: chunk_exponent")
+    samples = core.height * core.width * core.channels * core.sample_bytes
+    demand(core.mode == SAMPLED or core.payload_bytes == samples, "damaged: payload_bytes do not fit the picture")
+    demand(core.mode == LOSSLESS or core.sample_bytes == 1, "damaged: sample_bytes of a sampled picture")
+    demand(len(data) >= core.file_bytes, "truncated")
+    demand(len(data) <= core.file_bytes, "damaged: the file is too long")
+    demand(data[: core.header_bytes] == data[-core.header_bytes :], "damaged: the header's copies differ")
+    return core
+
+
+def record(kind: int, body: bytes) -> bytes:
+    """The bytes of a record (2.2)."""
+    return struct.pack("<HH", kind, len(body)) + body
+
+
+def read_records(area: bytes) -> Iterator[tuple[int, bytes]]:
+    """The type and the body of each record (2.2)."""
+    at = 0
+    while at < len(area):
+        demand(at + 4 <= len(area), "damaged: a record is cut")
+        kind, size = struct.unpack_from("<HH", area, at)
+        demand(at + 4 + size <= len(area), "damaged: a record runs over the end")
+        demand(kind in (RAW, PASSPHRASE, NET) or kind >= 0x8000, "newer: unknown record")
+        yield kind, area[at + 4 : at + 4 + size]
+        at += 4 + size
+
+
+def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, object] | None:
+    """The net record's fields, or None in lossless mode."""
+    nets = [body for kind, body in records if kind == NET]
+    demand(len(nets) == (mode == SAMPLED), "damaged: the number of net records")
+    if not nets:
+        return None
+    demand(len(nets[0]) == 60, "damaged: the net record's length")
+    name, digest, block_bytes = struct.unpack("<24s32sI", nets[0])
+    demand(name.isascii(), "damaged: the net's name")
+    return {"name": name.rstrip(b"\0").decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
+
+
+def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
+    """The header's fields and the payload of a file, opened with a raw key (bytes) or a passphrase (str).
+
+    Raises ValueError with the reason if a check fails.
+    """
+    core = read_core(data)
+    packed, mac = data[: core.header_bytes - 32], data[core.header_bytes - 32 : core.header_bytes]
+    records = list(read_records(packed[104:]))
+    net = read_net(records, core.mode)
+    salt, digest = core.salt, packed[72:104]
+
+    opened = (open_slot(kind, body, key, salt) for kind, body in records)
+    file_key = next((candidate for candidate in opened if candidate is not None), None)
+    if file_key is None:
+        raise ValueError("wrong key")
+    demand(hmac.compare_digest(header_mac(file_key, salt, packed), mac), "damaged: the header's MAC")
+
+    keys = hkdf(file_key, salt + digest, "image", 64)
+    seal, size, at = AESGCM(keys[32:]), 2**core.chunk_exponent, core.header_bytes
+    enciphered = bytearray()
+    try:
+        for number in range(core.chunks):
+            end = at + min(size, core.payload_bytes - number * size)
+            chunk, tag, nonce = data[at:end], data[end : end + 16], number.to_bytes(12, "big")
+            if core.suite == HYBRID:
+                chunk = seal.decrypt(nonce, chunk + tag, None)
+            else:
+                seal.decrypt(nonce, tag, chunk)
+            enciphered += chunk
+            at = end + 16
+        if core.metadata_bytes:
+            block = data[at : at + core.metadata_bytes + 16]
+            AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).decrypt(bytes(12), block, None)
+    except InvalidTag:
+        raise ValueError("damaged: the tag of a chunk or of the metadata") from None
+    payload = decipher(bytes(enciphered), keys[:32])
+    demand(hmac.compare_digest(payload_digest(file_key, salt, packed[:72], payload), digest), "damaged: the digest")
+    return {**core._asdict(), "digest": digest, "net": net, "records": records}, payload
+
+
+def seal_file(
+    payload: bytes,
+    fields: Mapping[str, int | bytes],
+    file_key: bytes,
+    salt: bytes,
+    raw_key: bytes | None,
+    *,
+    records: bytes = b"",
+    metadata: bytes = b"",
+    digest: bytes | None = None,
+) -> bytes:
+    """Make a file of a payload, without any check.
+
+    `fields` are the header's fields by their names: height, width and what differs from the values below. `records`
+    follow the slot of `raw_key`, if there is one. A `digest` that is given replaces the right one.
+    """
+    area = (b"" if raw_key is None else record(RAW, raw_slot(raw_key, file_key, salt))) + records
+    values: dict[str, int | bytes] = {
+        "magic": MAGIC,
+        "version": 1,
+        "header_bytes": 136 + len(area),
+        "suite": HYBRID,
+        "mode": LOSSLESS,
+        "sample_bytes": 1,
+        "channels": 1,
+        "payload_bytes": len(payload),
+        "metadata_bytes": len(metadata),
+        "chunk_exponent": 20,
+        "reserved": bytes(3),
+        "salt": salt,
+        **fields,
+    }
+    packed = CORE.pack(*(values[name] for name in Core._fields))
+    digest = payload_digest(file_key, salt, packed, payload) if digest is None else digest
+    packed += digest + area
+    header = packed + header_mac(file_key, salt, packed)
+
+    keys = hkdf(file_key, salt + digest, "image", 64)
+    seal, size = AESGCM(keys[32:]), 2 ** int(values["chunk_exponent"])
+    enciphered = encipher(payload, keys[:32])
+    body = b""
+    for number, start in enumerate(range(0, len(payload), size)):
+        chunk, nonce = enciphered[start : start + size], number.to_bytes(12, "big")
+        if values["suite"] == HYBRID:
+            body += seal.encrypt(nonce, chunk, None)
+        else:
+            body += chunk + seal.encrypt(nonce, b"", chunk)
+    if metadata:
+        body += AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).encrypt(bytes(12), metadata, None)
+    return header + body + header
+
+
+# The frozen vectors
+
+KEY = bytes(range(32))
+OTHER_KEY = bytes(range(1, 33))
+PHRASE = "correct horse"
+SLOT_SALT = bytes(range(16, 32))
+LENGTHS = (0, 1, 2, 3, 63, 64, 65, 127, 4095, 4096, 4097, 65535, 65536, 65537, 140001)
+
+
+def pattern(size: int) -> bytes:
+    """The plaintext of the vectors."""
+    return bytes((i * i * 31 + i * 7 + 3) % 256 for i in range(size))
+
+
+def vector(
+    name: str,
+    shape: tuple[int, int, int] = (5, 7, 1),
+    *,
+    fields: Mapping[str, int | bytes] | None = None,
+    key: bytes | None = KEY,
+    records: bytes = b"",
+    metadata: bytes = b"",
+    payload: bytes | None = None,
+    digest: bytes | None = None,
+) -> bytes:
+    """A file of `pattern` whose file key and salt come from its name."""
+    file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
+    size = {"height": shape[0], "width": shape[1], "channels": shape[2]}
+    payload = pattern(math.prod(shape)) if payload is None else payload
+    return seal_file(
+        payload, {**size, **(fields or {})}, file_key, salt, key, records=records, metadata=metadata, digest=digest
+    )
+
+
+def phrase_record(name: str, phrase: str, memory: int, passes: int, lanes: int) -> bytes:
+    """A passphrase slot for the file that `vector` makes under this name."""
+    file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
+    return record(PASSPHRASE, passphrase_slot(phrase, file_key, salt, SLOT_SALT, memory, passes, lanes))
+
+
+def costly_record(memory: int, passes: int, lanes: int) -> bytes:
+    """A passphrase slot whose parameters a reader refuses."""
+    return record(PASSPHRASE, SLOT_SALT + struct.pack("<3I", memory, passes, lanes) + bytes(48))
+
+
+def flip(data: bytes, *places: int) -> bytes:
+    """The data with one bit changed at each place."""
+    changed = bytearray(data)
+    for place in places:
+        changed[place] ^= 1
+    return bytes(changed)
+
+
+def write_cipher_vectors(folder: Path) -> None:
+    """Write cipher.json: ciphertexts, and the start of the raw keystream."""
+    ciphertexts = []
+    for size in LENGTHS:
+        ciphertext = encipher(pattern(size), KEY)
+        entry: dict[str, object] = {"size": size, "sha256": hashlib.sha256(ciphertext).hexdigest()}
+        ciphertexts.append(entry | ({"hex": ciphertext.hex()} if size <= 127 else {}))
+    stream = raw_keystream(KEY, 200_000)
+    keystream = {"size": len(stream), "sha256": hashlib.sha256(stream).hexdigest(), "first": stream[:64].hex()}
+    plaintext = "byte i is (i * i * 31 + i * 7 + 3) % 256"
+    write_json(
+        folder / "cipher.json",
+        {"key": KEY.hex(), "plaintext": plaintext, "ciphertexts": ciphertexts, "keystream": keystream},
+    )
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a value so that it reads well and is always the same bytes."""
+    path.write_bytes(json.dumps(value, indent=2, ensure_ascii=True).encode("ascii") + b"\n")
+
+
+def write_valid(folder: Path) -> None:
+    """Write the files that every reader opens, and valid.json."""
+    entries: dict[str, object] = {}
+
+    def add(
+        name: str,
+        shape: tuple[int, int, int],
+        *,
+        key: bytes | None = KEY,
+        phrase: str = "",
+        records: bytes = b"",
+        metadata: bytes = b"",
+        **fields: int,
+    ) -> None:
+        depth = fields.get("sample_bytes", 1)
+        payload = pattern(math.prod(shape) * depth)
+        (folder / f"{name}.imgc").write_bytes(
+            vector(name, shape, fields=fields, key=key, records=records, metadata=metadata, payload=payload)
+        )
+        entries[f"{name}.imgc"] = {
+            **({"passphrase": phrase} if phrase else {"key": key_text(KEY)}),
+            "shape": shape if shape[2] > 1 else shape[:2],
+            "dtype": f"uint{8 * depth}",
+            "payload_sha256": hashlib.sha256(payload).hexdigest(),
+        }
+
+    add("hybrid_gray", (5, 7, 1))
+    add("hybrid_one_pixel", (1, 1, 1))
+    add("hybrid_rgba_16_bit", (3, 3, 4), sample_bytes=2)
+    add("hybrid_chunks", (200, 150, 3), chunk_exponent=10)
+    add("chaos_rgb", (9, 4, 3), suite=CHAOS)
+    add("chaos_whole_chunks", (32, 64, 1), suite=CHAOS, chunk_exponent=10)
+    add("metadata", (5, 7, 1), metadata=b"no release writes this")
+    add("unknown_optional_record", (5, 7, 1), records=record(0x8001, b"from a newer release"))
+    name = "passphrase"
+    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, 64, 1, 1))
+    # valid.json has the decomposed form of the passphrase, the file was made with the composed one.
+    name, phrase = "passphrase_normalized", "cafe\u0301"
+    add(name, (5, 7, 1), key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 64, 2, 2))
+    others = record(RAW, bytes(47)) + record(RAW, bytes(48)) + record(PASSPHRASE, bytes(75)) + record(RAW, b"")
+    name = "slots_of_others"
+    file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
+    add(name, (5, 7, 1), key=None, records=others + record(RAW, raw_slot(KEY, file_key, salt)))
+    write_json(folder / "valid.json", entries)
+
+
+def write_invalid(folder: Path) -> None:
+    """Write the files that every reader refuses, one fault each, and invalid.json with the package's error classes."""
+    not_imgc, newer, truncated, damaged, wrong_key = (
+        f"{name}Error" for name in ("NotImgc", "NewerVersion", "Truncated", "Damaged", "WrongKey")
+    )
+    net = record(NET, b"none".ljust(24, b"\0") + bytes(32) + struct.pack("<I", 35))
+    sampled = {"mode": SAMPLED}
+    good = vector("good")
+    size = int.from_bytes(good[10:12], "little")
+    two = vector("two chunks", (32, 64, 1), fields={"chunk_exponent": 10})
+    other = vector("two other chunks", (32, 64, 1), fields={"chunk_exponent": 10})
+    first, second, end = size, size + 1040, size + 2080
+    described = vector("described", metadata=b"metadata")
+    files = {
+        "empty_file": (not_imgc, b""),
+        "bad_magic": (not_imgc, vector("bad_magic", fields={"magic": MAGIC.replace(b"\r\n", b"\n\n")})),
+        "version_0": (newer, vector("version_0", fields={"version": 0})),
+        "version_2": (newer, vector("version_2", fields={"version": 2})),
+        "unknown_suite": (newer, vector("unknown_suite", fields={"suite": 3})),
+        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 3})),
+        "unknown_record": (newer, vector("unknown_record", records=record(0x7FFF, b""))),
+        "recipient_record": (newer, vector("recipient_record", records=record(3, bytes(80)))),
+        "reserved_nonzero": (newer, vector("reserved_nonzero", fields={"reserved": b"\0\0\1"})),
+        "magic_only": (truncated, good[:8]),
+        "cut_header": (truncated, good[:100]),
+        "cut_records": (truncated, good[: size - 40]),
+        "cut_chunk": (truncated, two[: second + 99]),
+        "cut_tail": (truncated, good[:-1]),
+        "chunk_missing": (truncated, two[:first] + two[second:]),
+        "trailing_garbage": (damaged, good + b"\0"),
+        "header_bytes_135": (damaged, vector("header_bytes_135", fields={"header_bytes": 135})),
+        "sample_bytes_0": (damaged, vector("sample_bytes_0", fields={"sample_bytes": 0} | sampled, records=net)),
+        "sample_bytes_3": (damaged, vector("sample_bytes_3", fields={"sample_bytes": 3}, payload=pattern(105))),
+        "channels_2": (damaged, vector("channels_2", (5, 7, 2))),
+        "zero_height": (damaged, vector("zero_height", (0, 7, 1), fields=sampled, records=net, payload=pattern(35))),
+        "zero_width": (damaged, vector("zero_width", (5, 0, 1), fields=sampled, records=net, payload=pattern(35))),
+        "zero_payload": (damaged, vector("zero_payload", fields=sampled, records=net, payload=b"")),
+        "payload_too_short": (damaged, vector("payload_too_short", payload=pattern(34))),
+        "payload_too_long": (damaged, vector("payload_too_long", payload=pattern(36))),
+        "chunk_exponent_9": (damaged, vector("chunk_exponent_9", fields={"chunk_exponent": 9})),
+        "chunk_exponent_25": (damaged, vector("chunk_exponent_25", fields={"chunk_exponent": 25})),
+        "header_copy_differs": (damaged, flip(good, len(good) - 1)),
+        "record_overrun": (damaged, vector("record_overrun", records=record(0x8001, bytes(9))[:-1])),
+        "record_cut": (damaged, vector("record_cut", records=record(0x8001, b"")[:-1])),
+        "sampled_without_net": (damaged, vector("sampled_without_net", fields=sampled)),
+        "sampled_with_two_nets": (damaged, vector("sampled_with_two_nets", fields=sampled, records=net + net)),
+        "lossless_with_net": (damaged, vector("lossless_with_net", records=net)),
+        "net_record_short": (
+            damaged,
+            vector("net_record_short", fields=sampled, records=record(NET, net[4:-1])),
+        ),
+        "other_key": (wrong_key, vector("other_key", key=OTHER_KEY)),
+        "no_slot": (wrong_key, vector("no_slot", key=None)),
+        "slot_bit_flipped": (wrong_key, flip(good, 108, len(good) - size + 108)),
+        "mac_wrong": (damaged, flip(good, size - 1, len(good) - 1)),
+        "height_and_width_swapped": (
+            damaged,
+            (swapped := good[:16] + good[20:24] + good[16:20] + good[24:size]) + good[size:-size] + swapped,
+        ),
+        "chunk_bit_flipped": (damaged, flip(two, second + 512)),
+        "tag_bit_flipped": (damaged, flip(two, end - 1)),
+        "chunks_swapped": (damaged, two[:first] + two[second:end] + two[first:second] + two[end:]),
+        "chunk_of_another_file": (damaged, two[:first] + other[first:second] + two[second:]),
+        "chaos_chunk_bit_flipped": (damaged, flip(vector("chaos_bit_flipped", fields={"suite": CHAOS}), size)),
+        "chaos_tag_bit_flipped": (damaged, flip(vector("chaos_tag_flipped", fields={"suite": CHAOS}), size + 35)),
+        "metadata_bit_flipped": (damaged, flip(described, size + 35 + 16)),
+        "digest_wrong": (damaged, vector("digest_wrong", digest=bytes(32))),
+    }
+    limits = {
+        "memory_too_much": (2**20 + 1, 1, 1),
+        "memory_too_little": (31, 1, 4),
+        "passes_0": (64, 0, 1),
+        "passes_17": (64, 17, 1),
+        "lanes_0": (64, 1, 0),
+        "lanes_17": (136, 1, 17),
+    }
+    for name, numbers in limits.items():
+        files[f"argon2_{name}"] = damaged, vector(f"argon2_{name}", key=None, records=costly_record(*numbers))
+    name = "argon2_other_passphrase"
+    files[name] = wrong_key, vector(name, key=None, records=phrase_record(name, "incorrect horse", 64, 1, 1))
+
+    entries: dict[str, object] = {}
+    for name, (error, data) in files.items():
+        (folder / f"{name}.imgc").write_bytes(data)
+        opener = {"passphrase": PHRASE} if name.startswith("argon2") else {"key": key_text(KEY)}
+        entries[f"{name}.imgc"] = {"error": error, **opener}
+    write_json(folder / "invalid.json", entries)
+
+
+def main(folder: Path = Path(__file__).parent / "vectors") -> None:
+    """Write all the vectors into a folder."""
+    (folder / "invalid").mkdir(parents=True, exist_ok=True)
+    write_cipher_vectors(folder)
+    write_valid(folder)
+    write_invalid(folder / "invalid")
+
+
+if __name__ == "__main__":
+    main()

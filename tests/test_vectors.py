@@ -1,0 +1,144 @@
+"""The package and the second implementation against the frozen vectors, and against each other."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import independent
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import imgcrypt
+from imgcrypt import cipher
+
+VECTORS = Path(__file__).parent / "vectors"
+CIPHER = json.loads((VECTORS / "cipher.json").read_text("ascii"))
+VALID = json.loads((VECTORS / "valid.json").read_text("ascii"))
+INVALID = json.loads((VECTORS / "invalid" / "invalid.json").read_text("ascii"))
+REASONS = {
+    "NotImgcError": "not an imgcrypt file",
+    "NewerVersionError": "newer",
+    "TruncatedError": "truncated",
+    "DamagedError": "damaged",
+    "WrongKeyError": "wrong key",
+}
+
+
+def package_key(entry: dict[str, Any]) -> imgcrypt.Key:
+    """The package's key for an entry of valid.json or invalid.json."""
+    if "passphrase" in entry:
+        return imgcrypt.Key.from_passphrase(entry["passphrase"])
+    return imgcrypt.Key.parse(entry["key"])
+
+
+def independent_key(entry: dict[str, Any]) -> bytes | str:
+    """The second implementation's key for such an entry."""
+    return str(entry["passphrase"]) if "passphrase" in entry else independent.parse_key(entry["key"])
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def stored(image: npt.NDArray[Any]) -> bytes:
+    """The samples as a lossless payload holds them."""
+    return image.astype(image.dtype.newbyteorder("<")).tobytes()
+
+
+def test_sets_are_whole() -> None:
+    assert len(CIPHER["ciphertexts"]) == len(independent.LENGTHS)
+    assert {path.name for path in VECTORS.glob("*.imgc")} == set(VALID) != set()
+    assert {path.name for path in (VECTORS / "invalid").glob("*.imgc")} == set(INVALID) != set()
+    assert {entry["error"] for entry in INVALID.values()} == set(REASONS)
+
+
+def test_second_implementation_writes_the_same_vectors(tmp_path: Path) -> None:
+    independent.main(tmp_path)
+    written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    frozen = {path.relative_to(VECTORS): path.read_bytes() for path in VECTORS.rglob("*") if path.is_file()}
+    assert written == frozen
+
+
+@pytest.mark.parametrize("entry", CIPHER["ciphertexts"], ids=lambda entry: str(entry["size"]))
+def test_ciphertexts(entry: dict[str, Any]) -> None:
+    key = bytes.fromhex(CIPHER["key"])
+    plaintext = np.frombuffer(independent.pattern(entry["size"]), np.uint8)
+    ciphertext = cipher.encipher(plaintext, key)
+    assert sha256(ciphertext.tobytes()) == entry["sha256"]
+    if "hex" in entry:
+        assert ciphertext.tobytes().hex() == entry["hex"]
+    np.testing.assert_array_equal(cipher.decipher(ciphertext, key), plaintext)
+
+
+def test_keystream() -> None:
+    entry = CIPHER["keystream"]
+    stream = cipher.keystream(bytes.fromhex(CIPHER["key"]), entry["size"])
+    assert stream[:64].tobytes().hex() == entry["first"]
+    assert sha256(stream.tobytes()) == entry["sha256"]
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_package_opens(name: str) -> None:
+    entry = VALID[name]
+    image = imgcrypt.decrypt((VECTORS / name).read_bytes(), package_key(entry))
+    assert image.shape == tuple(entry["shape"])
+    assert image.dtype == entry["dtype"]
+    assert stored(image) == independent.pattern(image.nbytes)
+    assert sha256(stored(image)) == entry["payload_sha256"]
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_second_implementation_opens(name: str) -> None:
+    entry = VALID[name]
+    fields, payload = independent.open_file((VECTORS / name).read_bytes(), independent_key(entry))
+    assert [fields["height"], fields["width"], fields["channels"]] == (entry["shape"] + [1])[:3]
+    assert fields["sample_bytes"] == np.dtype(entry["dtype"]).itemsize
+    assert sha256(payload) == entry["payload_sha256"]
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_package_refuses(name: str) -> None:
+    entry = INVALID[name]
+    blob = (VECTORS / "invalid" / name).read_bytes()
+    with pytest.raises(imgcrypt.ImgcryptError) as caught:
+        imgcrypt.decrypt(blob, package_key(entry))
+    assert type(caught.value).__name__ == entry["error"]
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_second_implementation_refuses(name: str) -> None:
+    entry = INVALID[name]
+    blob = (VECTORS / "invalid" / name).read_bytes()
+    with pytest.raises(ValueError, match=f"^{REASONS[entry['error']]}"):
+        independent.open_file(blob, independent_key(entry))
+
+
+@pytest.mark.parametrize("suite", ["hybrid", "chaos"])
+@pytest.mark.parametrize("shape", [(1, 1), (33, 33, 3), (7, 1000, 4), (130, 257)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_both_agree_on_fresh_files(suite: str, shape: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(list(shape))
+    image = rng.integers(0, np.iinfo(dtype).max + 1, shape, dtype)
+    key = imgcrypt.Key.generate()
+    raw = independent.parse_key(key.text())
+    assert independent.key_text(raw) == key.text()
+
+    fields, payload = independent.open_file(imgcrypt.encrypt(image, key, lossless=True, suite=suite), raw)
+    assert payload == stored(image)
+
+    size = {"height": shape[0], "width": shape[1], "channels": shape[2] if len(shape) == 3 else 1}
+    given = {**size, "sample_bytes": image.itemsize, "suite": {"hybrid": 1, "chaos": 2}[suite]}
+    assert given.items() <= fields.items()
+    blob = independent.seal_file(payload, given, rng.bytes(32), rng.bytes(32), raw, metadata=b"some")
+    opened = imgcrypt.decrypt(blob, key)
+    assert opened.dtype == image.dtype
+    np.testing.assert_array_equal(opened, image)
+
+
+def test_both_agree_on_a_passphrase() -> None:
+    image = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    blob = imgcrypt.encrypt(image, imgcrypt.Key.from_passphrase("cafe\u0301"), lossless=True)
+    assert independent.open_file(blob, "caf\u00e9")[1] == image.tobytes()
