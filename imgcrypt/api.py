@@ -153,7 +153,7 @@ def inspect(blob: bytes | bytearray | memoryview) -> Info:
     Raises:
         ContainerError: not an imgcrypt file, of a newer version, or its header is truncated or damaged.
     """
-    header = container.parse(memoryview(blob))
+    header = container.parse(memoryview(blob), whole=False)
     net = header.net
     pixels = header.height * header.width
     alpha = pixels if header.channels == 4 else 0
@@ -231,7 +231,7 @@ def _reconstruct(payload: NDArray[np.uint8], header: Header, provider: str) -> N
     rows, columns = -(-header.height // entry.block), -(-header.width // entry.block)
     size = rows * columns * entry.block_bytes
     alpha = header.height * header.width if header.channels == 4 else 0
-    if len(payload) != size + alpha:
+    if net.block_bytes != entry.block_bytes or len(payload) != size + alpha:
         raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
     measurements = payload[:size].reshape(rows, columns, entry.block_bytes)
     colors = runtime.load(entry, provider).reconstruct(measurements, np.ones_like(measurements))

@@ -24,7 +24,10 @@ CORE_BYTES = FIXED.size - DIGEST_BYTES
 """The part of the header that the digest covers: all fixed fields before it."""
 RECORD = struct.Struct("<HH")
 NET = struct.Struct("<24s32sI")
+NAME_BYTES = 24
 CHUNK_EXPONENTS = range(10, 25)
+MOST_PASSPHRASE_SLOTS = 16
+"""Each costs its reader a run of Argon2id."""
 OPTIONAL_RECORDS = 0x8000
 """Record types from here on may be ignored by a reader that does not know them."""
 
@@ -100,12 +103,12 @@ class Header:
     @property
     def trailer_at(self) -> int:
         """Offset in the file of the header's second copy."""
-        return self.metadata_at + (self.metadata_bytes + TAG_BYTES if self.metadata_bytes else 0)
+        return self.file_bytes - self.header_bytes
 
     @property
     def file_bytes(self) -> int:
         """Length of the whole file."""
-        return self.trailer_at + self.header_bytes
+        return _file_bytes(self.header_bytes, self.payload_bytes, self.metadata_bytes, self.chunk_exponent)
 
     @property
     def net(self) -> NetRecord | None:
@@ -152,19 +155,23 @@ def net_record(net: NetRecord) -> tuple[int, bytes]:
     return RecordType.NET, NET.pack(net.name.encode("ascii"), net.weights, net.block_bytes)
 
 
-def parse(data: bytes | memoryview) -> Header:
+def parse(data: bytes | memoryview, *, whole: bool = True) -> Header:
     """Read the header at the start of ``data``. Nothing is authenticated yet.
+
+    Args:
+        data: a file, or at least its header.
+        whole: check also that the file has its right length and that both copies of the header agree.
 
     Raises:
         NotImgcError: the magic is not there.
         NewerVersionError: the version, or a field's value, is of a later release.
-        TruncatedError: the header goes on past the end of ``data``.
-        DamagedError: fields contradict each other.
+        TruncatedError: ``data`` ends too early.
+        DamagedError: fields contradict each other, or the copies do.
     """
     data = memoryview(data)
     if data[: len(MAGIC)] != MAGIC:
         raise NotImgcError("this is not an imgcrypt file (it does not begin as one); check that it is the right file")
-    if len(data) < FIXED.size:
+    if len(data) < FIXED.size + MAC_BYTES:
         raise TruncatedError("the file ends inside its header; copy it again from where it came")
     (
         _,
@@ -192,6 +199,10 @@ def parse(data: bytes | memoryview) -> Header:
         raise _damaged("its length is impossible")
     if len(data) < header_bytes:
         raise TruncatedError("the file ends inside its header; copy it again from where it came")
+    if chunk_exponent not in CHUNK_EXPONENTS:
+        raise _damaged("its chunk size is impossible")
+    if whole:
+        _check_whole(data, header_bytes, _file_bytes(header_bytes, payload_bytes, metadata_bytes, chunk_exponent))
     header = Header(
         suite=Suite(suite),
         mode=Mode(mode),
@@ -221,20 +232,42 @@ def _parse_records(data: memoryview, newer: str) -> tuple[tuple[int, bytes], ...
             raise _damaged("a record is cut")
         if kind < OPTIONAL_RECORDS and kind not in RecordType.__members__.values():
             raise NewerVersionError(newer.format("it has a record that this release does not know"))
-        if kind == RecordType.NET and (length != NET.size or not body[:24].isascii()):
+        if kind == RecordType.NET and not (length == NET.size and _is_name(body[:NAME_BYTES])):
             raise _damaged("its net record is malformed")
         records.append((kind, body))
         data = data[RECORD.size + length :]
     return tuple(records)
 
 
+def _is_name(field: bytes) -> bool:
+    # Printable characters alone: names are shown to people before the header is authenticated.
+    name = field.rstrip(b"\0")
+    return len(name) > 0 and all(0x21 <= byte <= 0x7E for byte in name)
+
+
+def _file_bytes(header_bytes: int, payload_bytes: int, metadata_bytes: int, chunk_exponent: int) -> int:
+    chunks = -(-payload_bytes >> chunk_exponent)
+    metadata = metadata_bytes + TAG_BYTES if metadata_bytes else 0
+    return 2 * header_bytes + payload_bytes + chunks * TAG_BYTES + metadata
+
+
+def _check_whole(data: memoryview, header_bytes: int, file_bytes: int) -> None:
+    if len(data) < file_bytes:
+        raise TruncatedError(
+            f"the file ends early: {len(data)} of {file_bytes} bytes are there; copy it again from where it came"
+        )
+    if len(data) > file_bytes or data[:header_bytes] != data[-header_bytes:]:
+        raise DamagedError("the file was damaged or changed after encryption; get another copy of it")
+
+
 def _check(header: Header) -> None:
-    if header.sample_bytes not in (1, 2) or header.channels not in (1, 3, 4):
+    depths = (1, 2) if header.mode is Mode.LOSSLESS else (1,)
+    if header.sample_bytes not in depths or header.channels not in (1, 3, 4):
         raise _damaged("its picture type is impossible")
     if not (header.height and header.width and header.payload_bytes):
         raise _damaged("its picture is empty")
-    if header.chunk_exponent not in CHUNK_EXPONENTS:
-        raise _damaged("its chunk size is impossible")
+    if sum(kind == RecordType.PASSPHRASE_SLOT for kind, _ in header.records) > MOST_PASSPHRASE_SLOTS:
+        raise _damaged("it has more passphrase slots than any honest file")
     nets = sum(kind == RecordType.NET for kind, _ in header.records)
     if nets != (header.mode is Mode.SAMPLED):
         raise _damaged("it names no net, or several")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgcrypt import cipher, container, slots
 from imgcrypt.container import MAC_BYTES, TAG_BYTES, Header, Suite
-from imgcrypt.errors import DamagedError, TruncatedError, WrongKeyError
+from imgcrypt.errors import DamagedError, WrongKeyError
 from imgcrypt.keys import Key
 
 if TYPE_CHECKING:
@@ -69,20 +69,14 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, NDArray[np.uint8]
     """Decrypt a file: its header and payload, every byte of both authenticated.
 
     Raises:
-        ContainerError: what container.parse raises; TruncatedError or DamagedError.
+        ContainerError: what container.parse raises, or DamagedError.
         WrongKeyError: no slot of the file opens with ``key``.
     """
     import numpy as np
 
     data = memoryview(data)
     header = container.parse(data)
-    if len(data) < header.file_bytes:
-        raise TruncatedError(
-            f"the file ends early: {len(data)} of {header.file_bytes} bytes are there; copy it again from its source"
-        )
     packed = data[: header.header_bytes]
-    if len(data) > header.file_bytes or data[header.trailer_at :] != packed:
-        raise DamagedError(DAMAGED)
     file_key = _file_key(header, key)
     if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key)):
         raise DamagedError(DAMAGED)
@@ -153,9 +147,10 @@ def _file_key(header: Header, key: Key) -> bytes:
         if file_key is not None:
             return file_key
     kinds = {kind for kind, _ in header.records}
-    if key.is_passphrase and container.RecordType.PASSPHRASE_SLOT not in kinds:
-        raise WrongKeyError("this file was not encrypted with a passphrase; give the key file it was made with")
-    if not key.is_passphrase and container.RecordType.RAW_KEY_SLOT not in kinds:
+    raw, passphrase = container.RecordType.RAW_KEY_SLOT in kinds, container.RecordType.PASSPHRASE_SLOT in kinds
+    if key.is_passphrase and raw and not passphrase:
+        raise WrongKeyError("this file was encrypted with a key file; give that instead of a passphrase")
+    if not key.is_passphrase and passphrase and not raw:
         raise WrongKeyError("this file was encrypted with a passphrase; give that instead of a key file")
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
 

@@ -45,11 +45,14 @@ class Key:
         The text is normalized (Unicode NFC) first, so that every keyboard's accents open the file.
 
         Raises:
-            KeyFileError: the passphrase is empty.
+            KeyFileError: the passphrase is empty or not valid text.
         """
         if not passphrase:
             raise KeyFileError("the passphrase is empty; give one of several words")
-        return cls(unicodedata.normalize("NFC", passphrase).encode(), passphrase=True)
+        try:
+            return cls(unicodedata.normalize("NFC", passphrase).encode(), passphrase=True)
+        except UnicodeEncodeError:
+            raise KeyFileError("the passphrase is not valid UTF-8 text; type it anew") from None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Key:
@@ -59,7 +62,7 @@ class Key:
             KeyFileError: it cannot be read or holds no key.
         """
         try:
-            text = Path(path).read_text("utf-8")
+            text = Path(path).read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise KeyFileError(f"cannot read the key file {path}: {reason}") from None

@@ -31,7 +31,7 @@ def open_slot(key: Key, kind: int, body: bytes, salt: bytes) -> bytes | None:
     """The file key from a record, or None if the record is not this key's.
 
     Raises:
-        DamagedError: the record asks for more memory or time than any honest file does.
+        DamagedError: the record asks for Argon2id parameters that no honest file has.
     """
     if kind == RecordType.RAW_KEY_SLOT and not key.is_passphrase and len(body) == WRAPPED_BYTES:
         return _unwrap(hkdf(key.secret, salt, b"slot raw key"), body)
@@ -53,7 +53,7 @@ def _passphrase_key(key: Key, parameters: bytes, salt: bytes) -> bytes:
     _, memory, passes, lanes = PASSPHRASE.unpack(parameters)
     if not (8 * lanes <= memory <= MOST_MEMORY_KIB and 1 <= passes <= MOST_PASSES and 1 <= lanes <= MOST_LANES):
         raise DamagedError(
-            f"the file asks for {memory} KiB and {passes} passes of Argon2id, more than any honest file; "
+            f"the file asks for Argon2id with {memory} KiB, {passes} passes and {lanes} lanes, as no honest file does; "
             "it is damaged or hostile"
         )
     if key.derived is None or key.derived[0] != parameters:

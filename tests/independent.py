@@ -279,25 +279,30 @@ def demand(condition: bool, reason: str) -> None:
 def read_core(data: bytes) -> Core:
     """The checked fields of a file's header (2.1)."""
     demand(data.startswith(MAGIC), "not an imgcrypt file")
-    demand(len(data) >= CORE.size, "truncated: the header is cut")
+    demand(len(data) >= 136, "truncated: the header is cut")
     core = Core(*CORE.unpack_from(data))
     demand(core.version == 1, "newer: unknown version")
     demand(core.suite in (HYBRID, CHAOS), "newer: unknown suite")
     demand(core.mode in (SAMPLED, LOSSLESS), "newer: unknown mode")
     demand(core.reserved == bytes(3), "newer: reserved bytes are not zero")
     demand(core.header_bytes >= 136, "damaged: header_bytes")
-    demand(core.sample_bytes in (1, 2), "damaged: sample_bytes")
-    demand(core.channels in (1, 3, 4), "damaged: channels")
-    demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
-    demand(core.payload_bytes >= 1, "damaged: payload_bytes")
+    demand(len(data) >= core.header_bytes, "truncated: the header is cut")
     demand(10 <= core.chunk_exponent <= 24, "damaged: chunk_exponent")
-    samples = core.height * core.width * core.channels * core.sample_bytes
-    demand(core.mode == SAMPLED or core.payload_bytes == samples, "damaged: payload_bytes do not fit the picture")
-    demand(core.mode == LOSSLESS or core.sample_bytes == 1, "damaged: sample_bytes of a sampled picture")
     demand(len(data) >= core.file_bytes, "truncated")
     demand(len(data) <= core.file_bytes, "damaged: the file is too long")
     demand(data[: core.header_bytes] == data[-core.header_bytes :], "damaged: the header's copies differ")
     return core
+
+
+def check_picture(core: Core) -> None:
+    """The checks of a header's fields that come after its records (2.1)."""
+    demand(core.sample_bytes in (1, 2), "damaged: sample_bytes")
+    demand(core.channels in (1, 3, 4), "damaged: channels")
+    demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
+    demand(core.payload_bytes >= 1, "damaged: payload_bytes")
+    samples = core.height * core.width * core.channels * core.sample_bytes
+    demand(core.mode == SAMPLED or core.payload_bytes == samples, "damaged: payload_bytes do not fit the picture")
+    demand(core.mode == LOSSLESS or core.sample_bytes == 1, "damaged: sample_bytes of a sampled picture")
 
 
 def record(kind: int, body: bytes) -> bytes:
@@ -325,7 +330,8 @@ def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, objec
         return None
     demand(len(nets[0]) == 60, "damaged: the net record's length")
     name, digest, block_bytes = struct.unpack("<24s32sI", nets[0])
-    demand(name.isascii(), "damaged: the net's name")
+    characters = name.rstrip(b"\0")
+    demand(len(characters) > 0 and all(0x21 <= c <= 0x7E for c in characters), "damaged: the net's name")
     return {"name": name.rstrip(b"\0").decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
 
 
@@ -338,6 +344,8 @@ def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
     packed, mac = data[: core.header_bytes - 32], data[core.header_bytes - 32 : core.header_bytes]
     records = list(read_records(packed[104:]))
     net = read_net(records, core.mode)
+    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 16, "damaged: too many passphrase slots")
+    check_picture(core)
     salt, digest = core.salt, packed[72:104]
 
     opened = (open_slot(kind, body, key, salt) for kind, body in records)
@@ -591,6 +599,19 @@ def write_invalid(folder: Path) -> None:
         "net_record_short": (
             damaged,
             vector("net_record_short", fields=sampled, records=record(NET, net[4:-1])),
+        ),
+        "net_name_control": (
+            damaged,
+            vector("net_name_control", fields=sampled, records=record(NET, b"\x1b[31m".ljust(24, b"\0") + net[28:])),
+        ),
+        "net_name_empty": (
+            damaged,
+            vector("net_name_empty", fields=sampled, records=record(NET, bytes(24) + net[28:])),
+        ),
+        "sampled_16_bit": (damaged, vector("sampled_16_bit", fields={"sample_bytes": 2} | sampled, records=net)),
+        "passphrase_slots_17": (
+            damaged,
+            vector("passphrase_slots_17", records=17 * record(PASSPHRASE, bytes(76))),
         ),
         "other_key": (wrong_key, vector("other_key", key=OTHER_KEY)),
         "no_slot": (wrong_key, vector("no_slot", key=None)),
