@@ -11,7 +11,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,9 +88,8 @@ def main(
         "net": net,
         "rate": rate,
         "gray": gray,
-        "data": [f"{folder.parent.name}/{folder.name}" for folder in folders],
         "pictures": len(pictures),
-        "command": "python -m imgcrypt.nets.train " + " ".join(sys.argv[1:]),
+        "command": _command(net, folders, rate, gray, steps, seed),
         "commit": _commit(),
         "device": device,
         "torch": torch.__version__,
@@ -186,6 +184,13 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+
+
+def _command(net: str, folders: list[Path], rate: float, gray: bool, steps: int, seed: int) -> str:
+    """The command to repeat this training, the folders cut to names that mean something elsewhere."""
+    names = " ".join(f"--data {folder.resolve().parent.name}/{folder.name}" for folder in folders)
+    kind = " --gray" if gray else ""
+    return f"python -m imgcrypt.nets.train {net} --rate {rate}{kind} {names} --steps {steps} --seed {seed}"
 
 
 def _commit() -> str:
