@@ -56,9 +56,10 @@ def _passphrase_key(key: Key, parameters: bytes, salt: bytes) -> bytes:
             f"the file asks for Argon2id with {memory} KiB, {passes} passes and {lanes} lanes, as no honest file does; "
             "it is damaged or hostile"
         )
-    if key.derived is None or key.derived[0] != parameters:
-        key.derived = parameters, _argon2id(key.secret, parameters)
-    return hkdf(key.derived[1], salt, b"slot passphrase")
+    derived = key.derived  # read once: other threads may replace it
+    if derived is None or derived[0] != parameters:
+        derived = key.derived = parameters, _argon2id(key.secret, parameters)
+    return hkdf(derived[1], salt, b"slot passphrase")
 
 
 def _argon2id(passphrase: bytes, parameters: bytes) -> bytes:

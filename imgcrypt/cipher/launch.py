@@ -14,37 +14,17 @@ import importlib.metadata
 import os
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from imgcrypt.locks import ForkSafeLock
 
-class _Lock:
-    """A context manager that does nothing until ``exclusive`` is set; then it lets one thread in at a time."""
-
-    def __init__(self) -> None:
-        self.exclusive = False
-        self._lock = threading.Lock()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
-
-    def _renew(self) -> None:
-        # The parent may have forked while another of its threads held the lock.
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        if self.exclusive:
-            self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        if self.exclusive:
-            self._lock.release()
-
-
-lock = _Lock()
-_loading = threading.Lock()
+lock: AbstractContextManager[None] = contextlib.nullcontext()
+"""To be held while a parallel kernel runs. It lets everybody in, unless the threading layer is workqueue."""
+_loading = ForkSafeLock()
 
 
 def kernels() -> ModuleType:
@@ -62,7 +42,9 @@ def _load() -> ModuleType:
     config: Any = numba.config
     if config.THREADING_LAYER in ("default", "tbb") and not _load_tbb() and config.THREADING_LAYER == "default":
         config.THREADING_LAYER = "workqueue"
-    lock.exclusive = config.THREADING_LAYER == "workqueue" or _running_layer() == "workqueue"
+    if config.THREADING_LAYER == "workqueue" or _running_layer() == "workqueue":
+        global lock
+        lock = ForkSafeLock()
     with _writable_cache():
         from imgcrypt.cipher import kernels as module
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from imgcrypt.errors import ProviderError
+from imgcrypt.locks import ForkSafeLock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,14 +23,7 @@ PROVIDERS = ("auto", "cpu", "cuda")
 TILE_BLOCKS = 32
 """Blocks along a tile's side: about 1,000 pixels, 150 MB of activations."""
 
-_loading = threading.Lock()
-if hasattr(os, "register_at_fork"):
-
-    def _renew_lock() -> None:
-        global _loading
-        _loading = threading.Lock()
-
-    os.register_at_fork(after_in_child=_renew_lock)
+_loading = ForkSafeLock()
 
 
 class Net:

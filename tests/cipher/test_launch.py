@@ -145,9 +145,9 @@ from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(8) as pool:
     results = set(pool.map(check, [0] * 32))
 import numba
-print(*results, numba.threading_layer(), launch.lock.exclusive)
+print(*results, numba.threading_layer(), type(launch.lock).__name__)
 """
-    assert run(program) == f"{expected} workqueue True"
+    assert run(program) == f"{expected} workqueue ForkSafeLock"
 
 
 @pytest.mark.parametrize("threads", range(1, 9))
