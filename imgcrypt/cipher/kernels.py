@@ -111,6 +111,8 @@ def decompose(src, dst, seeds, cloud, inverse):
         q = stream[ROW_BYTES + BASIS // 2 : ROW_BYTES + BASIS]
         mask = stream[ROW_BYTES + BASIS :]
         half = length // 2
+        # Work space: where src and dst are the same array, writing there would keep the loops from vectorizing.
+        new_x, new_y = np.empty(BASIS // 2, np.uint8), np.empty(BASIS // 2, np.uint8)
         for base in range(0, half, BASIS // 2):
             count = min(BASIS // 2, half - base)
             src_x, src_y = src[start + base :][:count], src[start + half + base :][:count]
@@ -120,14 +122,16 @@ def decompose(src, dst, seeds, cloud, inverse):
                 for i in range(count):
                     x = np.uint8(src_x[i] ^ mask_x[i])
                     y = np.uint8(np.uint8(src_y[i] ^ mask_y[i]) - np.uint8(q[i] * x))
-                    dst_y[i] = y
-                    dst_x[i] = np.uint8(x - np.uint8(p[i] * y))
+                    new_y[i] = y
+                    new_x[i] = np.uint8(x - np.uint8(p[i] * y))
             else:
                 for i in range(count):
                     x = np.uint8(src_x[i] + np.uint8(p[i] * src_y[i]))
                     y = np.uint8(src_y[i] + np.uint8(q[i] * x))
-                    dst_x[i] = x ^ mask_x[i]
-                    dst_y[i] = y ^ mask_y[i]
+                    new_x[i] = x ^ mask_x[i]
+                    new_y[i] = y ^ mask_y[i]
+            dst_x[:] = new_x[:count]
+            dst_y[:] = new_y[:count]
         if length % 2:
             dst[start + length - 1] = src[start + length - 1] ^ mask[length - 1]
 
@@ -176,16 +180,21 @@ def scramble(src, dst, seeds, cloud, row_slides, column_slides, inverse):
                 if inverse:
                     row_turn, cell_turn = (U(64) - row_turn) & U(63), (U(64) - cell_turn) & U(63)
                 row_turns[i], cell_turns[i] = row_turn, cell_turn
-            for i in range(64):
-                if inverse:
-                    _turn(src_words, cells_at[i], first, U(i * 8), cell_turns[i])
-                else:
-                    _turn(src_words, rows_at[i], first, U(i * 8), row_turns[i])
-            _transpose(first, second)
-            for i in range(64):
-                if inverse:
+            if inverse:
+                # Cells lie far apart: copied one right after the other, they are all waited for at once.
+                for i in range(64):
+                    for word in range(U(8)):
+                        second[U(i * 8) + word] = src_words[cells_at[i] + word]
+                for i in range(64):
+                    _turn(second, U(i * 8), first, U(i * 8), cell_turns[i])
+                _transpose(first, second)
+                for i in range(64):
                     _turn(second, U(i * 8), dst_words, rows_at[i], row_turns[i])
-                else:
+            else:
+                for i in range(64):
+                    _turn(src_words, rows_at[i], first, U(i * 8), row_turns[i])
+                _transpose(first, second)
+                for i in range(64):
                     _turn(second, U(i * 8), dst_words, cells_at[i], cell_turns[i])
 
 
