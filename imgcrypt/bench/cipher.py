@@ -1,0 +1,243 @@
+"""``bench cipher``: this cipher beside AES-256-GCM and ChaCha20-Poly1305 of ``cryptography``, and its stages.
+
+All of them run in one process, in turns, on the same random bytes, and each writes to a new NumPy array.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from numpy.typing import NDArray
+
+import imgcrypt
+from imgcrypt import cipher, container, envelope
+from imgcrypt.bench import stopwatch
+from imgcrypt.bench.common import NONE, BenchError, size_text, table
+from imgcrypt.cipher import launch
+from imgcrypt.cipher.layout import SEGMENT_ROWS
+from imgcrypt.container import TAG_BYTES, Header
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Bytes = NDArray[np.uint8]
+Functions = dict[str, Callable[[], object]]
+
+SECRET = bytes(range(32))
+"""Key of every contender. Nonces repeat here, which outside a benchmark would be fatal."""
+LARGEST = 2**31 - 1
+"""Bytes that ``cryptography`` takes in one call."""
+AES, CHACHA = "AES-256-GCM", "ChaCha20-Poly1305"
+CHAOS, HYBRID = "chaos layer", "hybrid path"
+SPEED_CAPTION = (
+    "Medians; the spread is half the distance of the quartiles, as a share. The last columns say how many times as "
+    "fast as the other cipher, turn by turn. 1 GB is 10^9 bytes."
+)
+STAGE_CAPTION = (
+    "Scrambling and decomposition each make the part of the keystream that they use; the stage keystream makes all of "
+    "it and writes it to memory."
+)
+
+
+def all_threads() -> int:
+    """As many as the kernels can use here."""
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict[str, Any]]:
+    """Measure every size with every number of threads.
+
+    ``chaos layer`` is imgcrypt.cipher alone, with a ready key; ``hybrid path`` is a whole lossless file in
+    memory: keys, digest, chaos layer, AES-256-GCM over the chunks. ``cryptography`` gives one call one thread; with n
+    threads the other two ciphers take the bytes in n parts at once, or in one call where that is faster (small
+    payloads, and releases of ``cryptography`` whose calls keep Python's lock).
+
+    Args:
+        sizes: bytes of payload, 1 to 2**31 - 1 each.
+        threads: how many to use; 1 to :func:`all_threads`.
+        repeats: turns.
+
+    Returns:
+        One record for each size and number of threads: ``seconds`` and ``gb_per_s``, ``ns_per_byte`` of a call by way
+        (encrypt or decrypt) and contender, ``speed_ratio`` by way and pair, ``stages`` in seconds.
+
+    Raises:
+        BenchError: a size or number of threads out of range.
+    """
+    if bad := [size for size in sizes if not 1 <= size <= LARGEST]:
+        raise BenchError(f"cannot measure {bad[0]} bytes; give sizes from 1 byte to under 2 GiB")
+    if bad := [count for count in threads if not 1 <= count <= all_threads()]:
+        raise BenchError(f"cannot run {bad[0]} threads; this process may use 1 to {all_threads()}")
+    results = []
+    for count in threads:
+        with _threads(count), ThreadPoolExecutor(count) as pool:
+            results += [_measure(size, count, repeats, pool) for size in sizes]
+    return results
+
+
+def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+    """Speeds by threads and way, then stages by threads."""
+    for count in dict.fromkeys(result["threads"] for result in results):
+        mine = [result for result in results if result["threads"] == count]
+        named = f"{count} thread" + ("s" if count > 1 else "")
+        for way in ("encrypt", "decrypt"):
+            yield table(
+                f"{way}, {named}",
+                ["size", "what", "GB/s", "ns/byte", "spread", f"times {CHACHA}", f"times {AES}"],
+                [row for result in mine for row in _rows(result, way)],
+                SPEED_CAPTION,
+                left=2,
+            )
+        rows = [[stage, *(_stage_cell(result, stage) for result in mine)] for stage in mine[0]["stages"]]
+        sizes = [size_text(result["size"]) for result in mine]
+        yield table(f"stages, {named}: ns/byte ± spread", ["stage", *sizes], rows, STAGE_CAPTION)
+
+
+def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
+    data = np.random.default_rng(size).integers(0, 256, size, np.uint8)
+    encrypt, decrypt = _contenders(data, threads, pool)
+    record: dict[str, Any] = {"size": size, "threads": threads}
+    record |= {name: {} for name in ("seconds", "gb_per_s", "ns_per_byte", "speed_ratio")}
+    for way, functions in (("encrypt", encrypt), ("decrypt", decrypt)):
+        times = stopwatch.interleave(functions, repeats)
+        seconds = {name: stopwatch.summary(taken) for name, taken in times.items()}
+        record["seconds"][way] = seconds
+        record["gb_per_s"][way] = {name: size / taken["median"] / 1e9 for name, taken in seconds.items()}
+        record["ns_per_byte"][way] = {name: taken["median"] / size * 1e9 for name, taken in seconds.items()}
+        record["speed_ratio"][way] = {
+            f"{mine} / {other}": stopwatch.ratio(times[other], times[mine])
+            for mine in (CHAOS, HYBRID)
+            for other in (CHACHA, AES)
+        }
+    stages = stopwatch.interleave(_stages(data), repeats)
+    record["stages"] = {name: stopwatch.summary(taken) for name, taken in stages.items()}
+    return record
+
+
+def _contenders(data: Bytes, threads: int, pool: ThreadPoolExecutor) -> tuple[Functions, Functions]:
+    """What encrypts ``data``, and what decrypts it again, by name."""
+    key, secrets = imgcrypt.Key(SECRET), envelope.Secrets(SECRET, SECRET)
+    header = _header(data, key)
+    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, header, key, secrets)
+    encrypt: Functions = {
+        CHAOS: lambda: cipher.encipher(data, SECRET),
+        HYBRID: lambda: envelope.seal(data, header, key, secrets),
+    }
+    decrypt: Functions = {
+        CHAOS: lambda: cipher.decipher(enciphered, SECRET),
+        HYBRID: lambda: envelope.open_(sealed, key),
+    }
+    for name, aead in ((AES, AESGCM(SECRET)), (CHACHA, ChaCha20Poly1305(SECRET))):
+        encrypt[name], decrypt[name] = _aead(aead, data, threads, pool)
+    return encrypt, decrypt
+
+
+def _aead(
+    aead: AESGCM | ChaCha20Poly1305, data: Bytes, threads: int, pool: ThreadPoolExecutor
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Encryption of ``data`` in one call, or in as many at once as there are threads if that is faster; its inverse."""
+
+    def seal(part: Bytes) -> Bytes:
+        out = np.empty(len(part) + TAG_BYTES, np.uint8)
+        aead.encrypt_into(bytes(12), part.data, None, out.data)
+        return out
+
+    def open_(part: Bytes) -> Bytes:
+        out = np.empty(len(part) - TAG_BYTES, np.uint8)
+        aead.decrypt_into(bytes(12), part.data, None, out.data)
+        return out
+
+    parts, whole = np.array_split(data, threads), seal(data)
+    sealed = [seal(part) for part in parts]
+    return (
+        _fastest(lambda: seal(data), lambda: list(pool.map(seal, parts))),
+        _fastest(lambda: open_(whole), lambda: list(pool.map(open_, sealed))),
+    )
+
+
+def _fastest(*functions: Callable[[], object]) -> Callable[[], object]:
+    times = stopwatch.interleave({str(i): function for i, function in enumerate(functions)}, 3)
+    return functions[min(range(len(functions)), key=lambda i: stopwatch.summary(times[str(i)])["median"])]
+
+
+def _stages(data: Bytes) -> Functions:
+    """The steps of the hybrid path one by one, as imgcrypt.cipher and imgcrypt.envelope take them."""
+    kernels, lock = launch.kernels(), launch.lock
+    seeds, cloud, slides = cipher._schedule(len(data), SECRET)
+    header = _header(data, imgcrypt.Key(SECRET))
+    chunk_cipher = envelope._ChunkCipher(header.suite, SECRET)
+    out, middle, file = np.zeros_like(data), np.zeros_like(data), np.zeros(header.file_bytes, np.uint8)
+
+    def scramble(src: Bytes, inverse: bool) -> None:
+        with lock:
+            kernels.scramble(src, out, seeds, cloud, *slides, inverse)
+
+    def decompose(src: Bytes, dst: Bytes, inverse: bool) -> None:
+        with lock:
+            kernels.decompose(src, dst, seeds, cloud, inverse)
+
+    def keystream() -> Any:
+        with lock:
+            return kernels.keystream(seeds, cloud, SEGMENT_ROWS)
+
+    def chunks(work: Callable[[int, memoryview, memoryview], None], plain: Bytes, inverse: bool) -> None:
+        payload, sealed = plain.data, file.data
+        for number in range(header.chunks):
+            at, length = header.chunk_at(number)
+            start = number * header.chunk_bytes
+            ends = payload[start : start + length], sealed[at : at + length + TAG_BYTES]
+            work(number, *(reversed(ends) if inverse else ends))
+
+    return {
+        "seed stream": lambda: cipher._schedule(len(data), SECRET),
+        "keystream": keystream,
+        "scrambling": lambda: scramble(data, False),
+        "scrambling, inverse": lambda: scramble(middle, True),
+        "decomposition": lambda: decompose(out, out, False),
+        "decomposition, inverse": lambda: decompose(data, middle, True),
+        "digest": lambda: envelope._digest(header, data, SECRET),
+        "sealing": lambda: chunks(chunk_cipher.seal, data, False),
+        "opening": lambda: chunks(chunk_cipher.open, middle, True),
+    }
+
+
+def _header(data: Bytes, key: imgcrypt.Key) -> Header:
+    """What envelope.seal takes for a lossless file of these bytes, as a picture one pixel high."""
+    header = container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
+    return dataclasses.replace(header, records=())
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
+    before = numba.get_num_threads()
+    numba.set_num_threads(count)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def _rows(result: dict[str, Any], way: str) -> Iterator[list[str]]:
+    for name, taken in result["seconds"][way].items():
+        ratios = [result["speed_ratio"][way].get(f"{name} / {other}") for other in (CHACHA, AES)]
+        yield [
+            size_text(result["size"]),
+            name,
+            f"{result['gb_per_s'][way][name]:.2f}",
+            f"{result['ns_per_byte'][way][name]:.3f}",
+            f"{stopwatch.spread(taken):.0%}",
+            *(f"{each['median']:.3f} ± {stopwatch.spread(each):.0%}" if each else NONE for each in ratios),
+        ]
+
+
+def _stage_cell(result: dict[str, Any], stage: str) -> str:
+    taken = result["stages"][stage]
+    return f"{taken['median'] / result['size'] * 1e9:.3f} ± {stopwatch.spread(taken):.0%}"

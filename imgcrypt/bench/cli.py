@@ -1,0 +1,184 @@
+"""The ``bench`` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imgcrypt import files
+from imgcrypt.errors import ImgcryptError
+
+app = typer.Typer(
+    help="Measure imgcrypt: its cipher, its nets, and the tables of the paper.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+JsonOption = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="write the figures there; - is standard output")
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=2**256 - 1, help="number of the keystream; another one, another keystream")
+]
+ProviderOption = Annotated[str, typer.Option(help="what runs the net: auto, cpu or cuda")]
+
+
+def main() -> None:
+    """Run the command; turn every expected error into one line on standard error."""
+    try:
+        app()
+    except ImgcryptError as error:
+        _say(f"bench: {error}")
+        sys.exit(1)
+    except BrokenPipeError:
+        _leave_pipe()
+        sys.exit(1)
+    except MemoryError:
+        _say("bench: this does not fit into memory; give smaller sizes")
+        sys.exit(1)
+
+
+@app.command()
+def cipher(
+    sizes: Annotated[str, typer.Option(help="payloads in bytes, with K, M or G")] = "36K,192K,768K,3M,12M,192M",
+    threads: Annotated[str, typer.Option(help="numbers of threads; all for every core")] = "1,all",
+    repeats: Annotated[int, typer.Option(min=1, help="turns of each measurement")] = 11,
+    json: JsonOption = None,
+) -> None:
+    """Time the cipher, and its stages, beside AES-256-GCM and ChaCha20-Poly1305."""
+    from imgcrypt.bench import cipher as bench
+    from imgcrypt.bench.common import finish, parse_size
+
+    _check(json)
+    counts = [bench.all_threads() if text == "all" else _number(text, "--threads") for text in _list(threads)]
+    settings = {"sizes": [parse_size(text) for text in _list(sizes)], "threads": list(dict.fromkeys(counts))}
+    results = bench.run(**settings, repeats=repeats)
+    finish("cipher", settings | {"repeats": repeats}, results, bench.tables(results), json)
+
+
+@app.command()
+def keystream(
+    size: Annotated[str, typer.Option("--bytes", metavar="N", help="how many, with K, M or G; 0 never ends")],
+    suite: Annotated[str, typer.Option(help="chaos is the only one with a keystream of its own")] = "chaos",
+    seed: SeedOption = 0,
+) -> None:
+    """Write raw keystream to standard output, for any battery of tests to read."""
+    from imgcrypt.bench.common import parse_size
+
+    if suite != "chaos":
+        raise typer.BadParameter("only the suite chaos has a keystream of its own", param_hint="--suite")
+    count = parse_size(size)
+    if sys.stdout.isatty():
+        raise files.FileError("standard output is a terminal, and keystream is not text; send it to a file or a pipe")
+    from imgcrypt.bench import keystream as bench
+
+    try:
+        for part in bench.parts(seed.to_bytes(32, "big"), count):
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The reader has enough, as it may.
+        _leave_pipe()
+
+
+@app.command()
+def randomness(
+    size: Annotated[str, typer.Option("--bytes", metavar="N", help="how many at most; 0 is all that it reads")] = "0",
+    seed: SeedOption = 0,
+    json: JsonOption = None,
+) -> None:
+    """Run dieharder, where it is installed, on raw keystream. The whole battery takes hours."""
+    from imgcrypt.bench import randomness as bench
+    from imgcrypt.bench.common import finish, parse_size
+
+    _check(json)
+
+    def tell(test: dict[str, Any]) -> None:
+        _say(f"{test['name']:>22} {test['ntuple']:>3}  p {test['p']:.8f}  {test['assessment']}")
+
+    result = bench.run(seed.to_bytes(32, "big"), parse_size(size), tell)
+    settings = {"command": " ".join(bench.DIEHARDER), "bytes": parse_size(size), "seed": seed}
+    finish("randomness", settings, result, bench.tables(result), json)
+
+
+@app.command()
+def quality(
+    images: Annotated[list[str], typer.Option(metavar="DIR", help="folder of pictures; may be given again")],
+    nets: Annotated[str, typer.Option(help="names, or kinds as fclbcnn [default: all]")] = "",
+    rates: Annotated[str, typer.Option(help="bytes of measurements per sample [default: all]")] = "",
+    provider: ProviderOption = "auto",
+    json: JsonOption = None,
+) -> None:
+    """Measure PSNR and SSIM of every picture after the job: tables 1, 2 and 3."""
+    _check(json)
+    wanted = [_rate(text) for text in _list(rates)]
+    from imgcrypt.bench import quality as bench
+    from imgcrypt.bench.common import finish
+
+    results = bench.run([Path(folder) for folder in images], _list(nets), wanted, provider)
+    settings = {"nets": _list(nets), "rates": wanted, "provider": provider}
+    finish("quality", settings, results, bench.tables(results), json)
+
+
+@app.command()
+def timing(
+    sizes: Annotated[str, typer.Option(help="pixels a side")] = "256,512,1024",
+    net: Annotated[str | None, typer.Option(help="the net [default: the newest at the rate of figure 2]")] = None,
+    provider: ProviderOption = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="cores to use [default: all]")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="turns of each measurement")] = 7,
+    json: JsonOption = None,
+) -> None:
+    """Time every part of the job on square pictures, gray and color: table 9."""
+    _check(json)
+    sides = [_number(text, "--sizes") for text in _list(sizes)]
+    from imgcrypt.bench import timing as bench
+    from imgcrypt.bench.common import finish
+
+    if threads is not None:
+        bench.use_threads(threads)
+    results = bench.run(sides, net, provider, repeats)
+    settings = {"sizes": sides, "net": net, "provider": provider, "threads": threads, "repeats": repeats}
+    finish("timing", settings, results, bench.tables(results), json)
+
+
+def _check(json: str | None) -> None:
+    """Refuse a JSON file that cannot be written before anything is measured."""
+    if json is not None and json != files.STANDARD:
+        files.check_output(json, force=True)
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _number(text: str, option: str) -> int:
+    if not text.isdecimal():
+        raise typer.BadParameter(f"{text!r} is not a whole number", param_hint=option)
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a rate, as 0.18 is", param_hint="--rates") from None
+
+
+def _leave_pipe() -> None:
+    """Whoever read the output has enough; Python would complain when it closes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Raw keystream piece by piece, and the battery that reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from imgcrypt import cipher
+from imgcrypt.bench import keystream, randomness
+from imgcrypt.bench.cli import app
+from imgcrypt.cipher.layout import ROW_BYTES, SEGMENT_ROWS
+
+KEY = hashlib.sha256(b"keystream").digest()
+SEGMENT_BYTES = SEGMENT_ROWS * ROW_BYTES
+BENCH = [sys.executable, "-m", "imgcrypt.bench.cli"]
+
+
+@pytest.mark.parametrize("segments", [1, 2, 7])
+def test_blocks_are_the_keystream(segments):
+    whole = cipher.keystream(KEY, 14 * SEGMENT_BYTES)
+    blocks = itertools.islice(cipher.keystream_blocks(KEY, 0, segments), 14 // segments)
+    assert (np.concatenate(list(blocks)) == whole).all()
+
+
+def test_blocks_from_a_later_segment_on():
+    whole = cipher.keystream(KEY, 9 * SEGMENT_BYTES)
+    block = next(cipher.keystream_blocks(KEY, 5, 4))
+    assert (block == whole[5 * SEGMENT_BYTES :]).all()
+
+
+@pytest.mark.parametrize("size", [1, 64 * SEGMENT_BYTES, 64 * SEGMENT_BYTES + 1])
+def test_parts_end_where_they_should(size):
+    assert b"".join(keystream.parts(KEY, size)) == cipher.keystream(KEY, size).tobytes()
+
+
+def test_command_writes_the_keystream():
+    ran = subprocess.run(
+        [*BENCH, "keystream", "--bytes", "3K", "--seed", str(int.from_bytes(KEY, "big"))],
+        capture_output=True,
+        check=True,
+    )
+    assert ran.stdout == cipher.keystream(KEY, 3072).tobytes()
+    assert ran.stderr == b""
+
+
+def test_command_stops_quietly_when_the_reader_has_enough():
+    with subprocess.Popen(
+        [*BENCH, "keystream", "--bytes", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(100) == cipher.keystream(bytes(32), 100).tobytes()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options", [["--bytes", "3X"], ["--bytes", "1", "--seed", "-1"], ["--bytes", "1", "--suite", "hybrid"]]
+)
+def test_command_refuses(options):
+    result = CliRunner().invoke(app, ["keystream", *options])
+    assert result.exit_code != 0
+    assert not result.stdout
+
+
+LINES = b"""\
+#=============================================================================#
+        test_name   |ntup| tsamples |psamples|  p-value |Assessment
+   diehard_birthdays|   0|       100|     100|0.15103486|  PASSED
+        rgb_bitdist |  12|    100000|     100|0.99712345|   WEAK
+        sts_serial  |  16|    100000|     100|0.00000000|  FAILED
+"""
+
+
+def test_results_are_parsed():
+    tests = list(randomness.parse(LINES.splitlines()))
+    assert [(test["name"], test["ntuple"], test["assessment"]) for test in tests] == [
+        ("diehard_birthdays", 0, "PASSED"),
+        ("rgb_bitdist", 12, "WEAK"),
+        ("sts_serial", 16, "FAILED"),
+    ]
+    assert tests[0]["p"] == 0.15103486
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for dieharder is a shell script")
+@pytest.mark.parametrize(("size", "complete"), [("0", True), ("10K", False)])
+def test_battery_is_fed_and_summed_up(tmp_path, monkeypatch, size, complete):
+    program = tmp_path / "dieharder"
+    program.write_text(f"#!/bin/sh\nhead -c 20000 > '{tmp_path}/read'\ncat <<'EOF'\n{LINES.decode()}EOF\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    file = tmp_path / "r.json"
+    result = CliRunner().invoke(
+        app, ["randomness", "--bytes", size, "--seed", str(int.from_bytes(KEY, "big")), "--json", str(file)]
+    )
+    assert result.exit_code == 0, result.output
+    results = json.loads(file.read_text())["results"]
+    assert results["counts"] == {"PASSED": 1, "WEAK": 1, "FAILED": 1}
+    assert results["complete"] is complete
+    read = (tmp_path / "read").read_bytes()
+    assert read == cipher.keystream(KEY, 20000 if complete else 10240).tobytes()
+    assert "rgb_bitdist" in result.stdout
+
+
+def test_battery_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(randomness.BenchError, match="apt install dieharder"):
+        randomness.run(KEY, 0, lambda test: None)
