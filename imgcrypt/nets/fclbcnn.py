@@ -29,12 +29,14 @@ SIDE = 24
 class Fclbcnn(nn.Module):
     """Sampler and reconstructor for one rate.
 
-    A block has ``grid x grid`` cells of ``depth`` measurements each, so that the rate of a color picture is
-    ``grid**2 * depth / (3 * 33**2)``.
+    A block has ``grid x grid`` cells (1 or 3 a side) of ``depth`` measurements each, so that the rate of a
+    color picture is ``grid**2 * depth / (3 * 33**2)``.
     """
 
     def __init__(self, grid: int = 3, depth: int = 64, features: int = 16, width: int = 64) -> None:
         super().__init__()
+        if BLOCK % grid or SIDE % grid:
+            raise ValueError(f"a grid of {grid} cells divides neither {BLOCK} pixels nor {SIDE}; use 1 or 3")
         self.grid, self.depth = grid, depth
         self.block_bytes = grid**2 * depth
         self.sampler = Sampler(grid, depth, features)
@@ -42,9 +44,16 @@ class Fclbcnn(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """Sample, quantize to 8 bits and rebuild: (N, 3, 33 h, 33 w) in [0, 1] -> the same shape, not clipped."""
+        return self.rebuild(self.measure(picture))
+
+    def measure(self, picture: Tensor) -> Tensor:
+        """The measurements before quantization, in full precision whatever the mode: (N, depth, grid h, grid w)."""
         with torch.autocast(picture.device.type, enabled=False):
-            measurements = quantize(self.sampler(picture))
-        return self.reconstructor(measurements)
+            return self.sampler(picture)
+
+    def rebuild(self, measurements: Tensor) -> Tensor:
+        """Quantize measurements to 8 bits and rebuild the picture, not clipped."""
+        return self.reconstructor(quantize(measurements))
 
 
 class Sampler(nn.Module):

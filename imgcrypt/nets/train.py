@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from imgcrypt.nets import data
 from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn, warm_start
 
-COLOR_SHAPES = {0.08: (2, 68), 0.10: (3, 36), 0.18: (3, 64)}
+COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
 """Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
 GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
 """Rate -> grid and depth of a net for gray alone."""
@@ -36,6 +36,8 @@ LINEAR_SHARE = 0.03
 """Of the learning rate, for the layers that warm_start solves: Adam's noise would undo the solution."""
 AVERAGING = 0.999
 """Decay of the exponential moving average of the weights, which is what gets validated and exported."""
+LARGEST_GRADIENT = 0.05
+"""Norm to which a rare steep batch is cut back, some times the usual one."""
 HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
 
@@ -135,12 +137,15 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         batch = batch.to(self.device)
+        measurements = self.net.measure(batch)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.mixed):
-            rebuilt = self.net(batch)
+            rebuilt = self.net.rebuild(measurements)
         loss = nn.functional.mse_loss(rebuilt.float(), batch)
+        # Quantization passes the gradient as if it did not clip, so something must hold measurements in range.
+        outside = (measurements - measurements.clamp(0, 1)).square().mean()
         self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        (loss + outside).backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
         self.step += 1
         with torch.no_grad():

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs imgcrypt[train]")
 from imgcrypt.nets import fclbcnn  # noqa: E402
 
 
-@pytest.mark.parametrize(("grid", "depth"), [(3, 64), (2, 68), (1, 10)])
+@pytest.mark.parametrize(("grid", "depth"), [(3, 64), (3, 30), (1, 10)])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3)])
 def test_shapes(grid: int, depth: int, height: int, width: int) -> None:
     net = fclbcnn.Fclbcnn(grid, depth)
@@ -36,3 +36,8 @@ def test_warm_start_finds_the_linear_solution() -> None:
     fclbcnn.warm_start(net, pictures)
     after = (net(pictures) - pictures).square().mean()
     assert after < 2e-5 < before
+
+
+def test_a_grid_that_does_not_fit_the_block_is_refused() -> None:
+    with pytest.raises(ValueError, match="33 pixels"):
+        fclbcnn.Fclbcnn(grid=2, depth=68)
