@@ -48,13 +48,19 @@ VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="say what r
 def main() -> None:
     """Run the command; turn every expected error into one line on standard error."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except ImgcryptError as error:
         _say(f"imgcrypt: {error}")
         sys.exit(1)
-    except BrokenPipeError:
-        # Whoever read the output has enough; Python would complain once more when it closes it.
+    except OSError as error:
+        # Whoever read the output has enough, or its device is full; Python would complain again when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            _say(f"imgcrypt: cannot write to standard output: {error.strerror}")
         sys.exit(1)
     except MemoryError:
         _say("imgcrypt: the picture does not fit into memory; use a machine with more of it")
@@ -195,8 +201,9 @@ def demo(
     from imgcrypt import demo_job
 
     loading.wait()
-    files.write(output, demo_job.run(), force)
-    print(f"The stages are in {output}.")
+    messages = sys.stderr if output == files.STANDARD else sys.stdout
+    files.write(output, demo_job.run(messages), force)
+    print(f"The stages are in {'the output' if output == files.STANDARD else output}.", file=messages)
 
 
 @app.command()
@@ -256,12 +263,25 @@ def _key(file: str | None, passphrase: bool, confirm: bool) -> Key:
 
 def _ask_passphrase(confirm: bool) -> str:
     try:
+        if not _has_terminal():
+            raise typer.Abort
         text: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     except typer.Abort:
         raise ImgcryptError(
             f"no passphrase was given; type one, or set {PASSPHRASE_VARIABLE} where there is no terminal"
         ) from None
     return text
+
+
+def _has_terminal() -> bool:
+    # Without one, the prompt would take the passphrase from standard input, and show it.
+    if os.name != "posix":
+        return sys.stdin is not None and sys.stdin.isatty()
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _picture_suffixes() -> set[str]:
@@ -275,9 +295,11 @@ def _decrypted_name(file: str) -> str:
 
     if file == files.STANDARD:
         return files.STANDARD
-    if not file.lower().endswith(SUFFIX):
-        raise typer.BadParameter(f"{file} does not end in {SUFFIX}; name the picture with -o", param_hint="-o")
     name = file[: -len(SUFFIX)]
+    if not file.lower().endswith(SUFFIX) or not Path(name).name or name.endswith(("/", os.sep)):
+        raise typer.BadParameter(
+            f"{file} is not the name of a picture with {SUFFIX} behind it; name the picture with -o", param_hint="-o"
+        )
     form = FORMATS.get(Path(name).suffix.lower())
     return name if form and form.lossless else str(Path(name).with_suffix(".png"))
 

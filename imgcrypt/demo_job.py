@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TextIO
 
 import cv2
 import numpy as np
@@ -23,8 +24,8 @@ CAPTION_HEIGHT, GAP = 44, 12
 Bytes = NDArray[np.uint8]
 
 
-def run() -> bytes:
-    """Print the table, return the PNG of the stages."""
+def run(messages: TextIO) -> bytes:
+    """Print the table to ``messages``, return the PNG of the stages."""
     picture = np.asarray(pictures.decode(PICTURE.read_bytes()), np.uint8)
     key = imgcrypt.Key.generate()
     started = time.perf_counter()
@@ -57,7 +58,7 @@ def run() -> bytes:
     for stage, size, data, neighbors, note in rows:
         related = "" if neighbors is None else f"{correlation(neighbors):+.4f}"
         table.add_row(stage, f"{size:,}", f"{entropy(data):.4f}", related, note)
-    Console().print(table)
+    Console(file=messages).print(table)
     return pictures.encode(
         _panel(
             [

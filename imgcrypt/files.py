@@ -24,6 +24,8 @@ def read(name: str) -> bytes:
     Raises:
         FileError: it cannot be read.
     """
+    if name == STANDARD and sys.stdin is None:
+        raise FileError("standard input is closed; name a file instead")
     try:
         return sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
     except OSError as error:
@@ -37,11 +39,18 @@ def check_output(name: str, force: bool) -> None:
         FileError: the file exists and ``force`` is not given, or standard output is a terminal.
     """
     if name == STANDARD:
+        if sys.stdout is None:
+            raise FileError("standard output is closed; name a file with -o")
         if sys.stdout.isatty():
             raise FileError("standard output is a terminal, and the output is not text; give -o FILE or a pipe")
-    elif Path(name).is_dir():
+        return
+    try:
+        exists, is_folder = os.path.lexists(name), Path(name).is_dir()
+    except OSError as error:
+        raise FileError(f"cannot write {name}: {error.strerror}") from None
+    if is_folder:
         raise FileError(f"{name} is a folder; name a file in it with -o")
-    elif not force and os.path.lexists(name):
+    if exists and not force:
         raise FileError(f"{name} exists and is left alone; give --force to replace it, or -o for another name")
 
 
@@ -53,11 +62,16 @@ def write(name: str, data: bytes, force: bool) -> None:
     """
     check_output(name, force)
     if name == STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise FileError(f"cannot write to standard output: {error.strerror}") from None
         return
     path = Path(name)
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".imgcrypt-{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
             file.write(data)

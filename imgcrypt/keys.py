@@ -115,8 +115,12 @@ class Key:
             raise KeyFileError(f"{path} exists and is left alone; choose another name for the new key") from None
         except OSError as error:
             raise KeyFileError(f"cannot write the key file {path}: {error.strerror}") from None
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(content)
+        except OSError as error:
+            Path(path).unlink()
+            raise KeyFileError(f"cannot write the key file {path}: {error.strerror}") from None
 
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that tell keys apart and give nothing of the key away.

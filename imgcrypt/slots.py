@@ -8,6 +8,7 @@ import struct
 from imgcrypt.container import RecordType
 from imgcrypt.errors import DamagedError
 from imgcrypt.keys import Key
+from imgcrypt.locks import ForkSafeLock
 
 FILE_KEY_BYTES = 32
 WRAPPED_BYTES = FILE_KEY_BYTES + 16
@@ -17,6 +18,8 @@ PASSPHRASE = struct.Struct("<16sIII")
 MEMORY_KIB, PASSES, LANES = 64 * 1024, 3, 4
 # What a file may ask for at most, so that a hostile one cannot stall its reader or fill its memory.
 MOST_MEMORY_KIB, MOST_PASSES, MOST_LANES = 1024 * 1024, 16, 16
+
+_deriving = ForkSafeLock()
 
 
 def make(key: Key, file_key: bytes, salt: bytes) -> tuple[int, bytes]:
@@ -66,7 +69,10 @@ def _argon2id(passphrase: bytes, parameters: bytes) -> bytes:
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
     salt, memory, passes, lanes = PASSPHRASE.unpack(parameters)
-    return Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory).derive(passphrase)
+    derivation = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory)
+    # OpenSSL gives each lane a thread from one pool; derivations that run at once wait for each other's for good.
+    with _deriving:
+        return derivation.derive(passphrase)
 
 
 def _wrap(wrapping_key: bytes, file_key: bytes) -> bytes:

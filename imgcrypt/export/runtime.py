@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import ctypes
 import os
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ TILE_BLOCKS = 32
 """Blocks along a tile's side: about 1,000 pixels, 150 MB of activations."""
 
 _loading = ForkSafeLock()
+_nets: dict[tuple[Entry, str], Net] = {}
 
 
 class Net:
@@ -33,7 +33,7 @@ class Net:
         self.entry = entry
         self._wanted = provider
         self._sessions: dict[str, Any] = {}
-        self._loading = threading.Lock()
+        self._loading = ForkSafeLock()
 
     @property
     def provider(self) -> str:
@@ -100,20 +100,33 @@ def load(entry: Entry, provider: str = "auto") -> Net:
     """
     if provider not in PROVIDERS:
         raise ProviderError(f"no provider is called {provider!r}; choose from {', '.join(PROVIDERS)}")
-    # A session's threads do not survive a fork, and freeing it in the child would wait for them: a child
-    # gets sessions of its own and leaves its parent's alone.
     with _loading:
-        return _load(entry, provider, os.getpid())
+        return _nets.setdefault((entry, provider), Net(entry, provider))
 
 
-@functools.cache
-def _load(entry: Entry, provider: str, process: int) -> Net:
-    return Net(entry, provider)
+def _abandon() -> None:
+    """Let a forked child make sessions of its own.
+
+    A session's threads do not survive the fork, and freeing it in the child would wait for them for good: so the
+    parent's are given a reference that nobody drops, which keeps them until the child ends.
+    """
+    for net in _nets.values():
+        for session in net._sessions.values():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+    _nets.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon)
 
 
 def _session(model: bytes, provider: str) -> Any:
+    # From 1.29 on, onnxruntime reports its use to its makers, from a thread that also hangs a forked child at its
+    # exit. Neither belongs in a tool that encrypts pictures.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -1,0 +1,715 @@
+"""The shell command: what it reads, writes, prints and returns, and that it fails with one sentence and no traces."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import io
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import imgcrypt
+from imgcrypt import Key, cipher, cli
+from imgcrypt.metrics import psnr
+
+Picture = npt.NDArray[Any]
+MakePicture = Callable[..., Picture]
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """How a command ended. ``text`` is standard error on one line, without the frame that usage errors have."""
+
+    code: int
+    out: bytes
+    text: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(scope="session")
+def _compiled() -> None:
+    # Where loading takes long, the command says so; the tests want its other words.
+    cipher.warm_up()
+
+
+@pytest.fixture
+def run(
+    _compiled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> Run:
+    """``run(*arguments, stdin=b"")`` runs the command in an empty folder of its own.
+
+    Whatever it does, it must not print a traceback, and what it prints must not hold the key or passphrase.
+    """
+    monkeypatch.chdir(tmp_path)
+    for variable in (cli.KEY_VARIABLE, cli.PASSPHRASE_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
+
+    def run_(*arguments: str, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "argv", ["imgcrypt", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as error:
+            code = error.code or 0
+        out, err = capfdbinary.readouterr()
+        text = err.decode()
+        assert "Traceback" not in text
+        for secret in [os.environ.get(cli.PASSPHRASE_VARIABLE), *secrets(tmp_path)]:
+            assert not secret or (os.fsencode(secret) not in out and secret not in text)
+        return Done(code, out, " ".join(re.sub("[─│╭╮╰╯]", " ", text).split()))
+
+    return run_
+
+
+def secrets(folder: Path) -> list[str]:
+    """The keys in the key files of a folder."""
+    texts = [path.read_text() for path in folder.glob("key*.txt")]
+    return [line.removeprefix("imgcrypt-key-1-") for text in texts for line in text.split() if "key-1-" in line]
+
+
+@pytest.fixture
+def key_file(run: Run) -> str:
+    """The name of a new key file."""
+    Key.generate().save("key.txt")
+    return "key.txt"
+
+
+def save(name: str, image: Picture) -> bytes:
+    """Write a picture file, by OpenCV; return its bytes."""
+    order = [2, 1, 0, 3]
+    bgr = image if image.ndim == 2 else np.ascontiguousarray(image[:, :, order[: image.shape[2]]])
+    done, data = cv2.imencode(Path(name).suffix, bgr)
+    assert done
+    Path(name).write_bytes(data.tobytes())
+    return data.tobytes()
+
+
+def load(name: str | bytes) -> Picture:
+    """Read a picture file, or its bytes, by OpenCV."""
+    data = name if isinstance(name, bytes) else Path(name).read_bytes()
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return image if image.ndim == 2 else image[:, :, [2, 1, 0, 3][: image.shape[2]]]
+
+
+def contents() -> dict[str, bytes]:
+    """Every file in the current folder, hidden ones too."""
+    return {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+
+
+def noise(shape: tuple[int, ...], dtype: str = "uint8") -> Picture:
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, shape, dtype)
+
+
+# --- keygen -----------------------------------------------------------------------------------------------------------
+
+
+def test_keygen_writes_a_key_for_its_owner_alone_and_prints_its_fingerprint(run: Run) -> None:
+    done = run("keygen", "-o", "key.txt")
+    assert done.code == 0
+    assert stat.S_IMODE(Path("key.txt").stat().st_mode) == 0o600
+    assert done.out.decode() == f"key.txt: key {Key.load('key.txt').fingerprint()}\n"
+    assert secrets(Path()) == [Key.load("key.txt").text().removeprefix("imgcrypt-key-1-")]
+
+
+def test_keygen_never_overwrites(run: Run, key_file: str) -> None:
+    before = contents()
+    done = run("keygen", "-o", key_file)
+    assert (done.code, done.out) == (1, b"")
+    assert "key.txt exists" in done.text
+    assert contents() == before
+
+
+# --- enc and dec ------------------------------------------------------------------------------------------------------
+
+
+def test_default_names(run: Run, key_file: str, picture: MakePicture) -> None:
+    image = picture(40, 50)
+    save("photo.png", image)
+    done = run("enc", "photo.png", "-k", key_file)
+    assert (done.code, done.out) == (0, b"")
+    assert done.text.startswith("photo.png -> photo.png.imgc: 50 x 40 color")
+    Path("photo.png").unlink()
+    done = run("dec", "photo.png.imgc", "-k", key_file)
+    assert (done.code, done.out, done.text) == (0, b"", "photo.png.imgc -> photo.png: 50 x 40 color")
+    assert load("photo.png").shape == image.shape
+
+
+@pytest.mark.parametrize(
+    ("encrypted", "decrypted"),
+    [
+        ("photo.jpg.imgc", "photo.png"),
+        ("photo.JPEG.imgc", "photo.png"),
+        ("photo.webp.imgc", "photo.png"),
+        ("photo.png.imgc", "photo.png"),
+        ("photo.PNG.imgc", "photo.PNG"),
+        ("photo.tif.imgc", "photo.tif"),
+        ("photo.bmp.imgc", "photo.bmp"),
+        ("photo.imgc", "photo.png"),
+        ("photo.jpg.IMGC", "photo.png"),
+    ],
+)
+def test_dec_names_its_output_after_a_format_that_keeps_every_sample(
+    encrypted: str, decrypted: str, run: Run, key_file: str
+) -> None:
+    image = noise((4, 5, 3))
+    Path(encrypted).write_bytes(imgcrypt.encrypt(image, Key.load(key_file), lossless=True))
+    assert run("dec", encrypted, "-k", key_file).code == 0
+    assert contents().keys() == {key_file, encrypted, decrypted}
+    np.testing.assert_array_equal(load(decrypted), image)
+
+
+@pytest.mark.parametrize("name", [".imgc", "..imgc", "folder/.imgc", "no-suffix", "photo.png"])
+def test_dec_asks_for_a_name_that_it_cannot_guess(name: str, run: Run, key_file: str) -> None:
+    Path("folder").mkdir()
+    Path(name).write_bytes(imgcrypt.encrypt(noise((4, 5)), Key.load(key_file), lossless=True))
+    before = contents()
+    done = run("dec", name, "-k", key_file)
+    assert done.code == 2
+    assert "-o" in done.text
+    assert contents() == before
+    assert run("dec", name, "-k", key_file, "-o", "out.png").code == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.png", "käse 図 🙂.png", "-dash.png", "--force.png", "a.b.c.png", "quote'\".png", "%s{}.png"]
+)
+def test_unusual_file_names(name: str, run: Run, key_file: str) -> None:
+    save(name, noise((4, 5, 3)))
+    assert run("enc", "-k", key_file, "--lossless", "--", name).code == 0
+    Path(name).unlink()
+    assert run("dec", "-k", key_file, "--", f"{name}.imgc").code == 0
+    assert contents().keys() == {key_file, name, f"{name}.imgc"}
+    np.testing.assert_array_equal(load(name), noise((4, 5, 3)))
+
+
+def test_output_option_and_paths_in_folders(run: Run, key_file: str, tmp_path: Path) -> None:
+    Path("in").mkdir()
+    save("in/a.png", noise((4, 5)))
+    assert run("enc", str(tmp_path / "in" / "a.png"), "-k", key_file, "--lossless", "-o", "b.imgc").code == 0
+    assert run("enc", "in/a.png", "-k", key_file, "--lossless").code == 0
+    assert run("dec", "b.imgc", "-k", key_file, "-o", "in/c.tif").code == 0
+    assert contents().keys() == {key_file, "b.imgc"}
+    assert {path.name for path in Path("in").iterdir()} == {"a.png", "a.png.imgc", "c.tif"}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_lossless_gives_back_every_sample_of_every_kind(
+    suffix: str, dtype: str, channels: int, run: Run, key_file: str
+) -> None:
+    image = noise((9, 7) if channels == 1 else (9, 7, channels), dtype)
+    save(f"a{suffix}", image)
+    done = run("enc", f"a{suffix}", "-k", key_file, "--lossless")
+    assert done.code == 0
+    assert "comes back exactly" in done.text
+    assert run("dec", f"a{suffix}.imgc", "-k", key_file, "--force").code == 0
+    back = load(f"a{suffix}")
+    assert back.dtype == image.dtype
+    np.testing.assert_array_equal(back, image)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("size", [(80, 90), (33, 7)])
+def test_psnr_that_enc_prints_is_that_of_what_dec_writes(
+    channels: int, size: tuple[int, int], run: Run, key_file: str, picture: MakePicture
+) -> None:
+    image = picture(*size, channels)
+    save("a.png", image)
+    printed = re.search(r"comes back at ([0-9.]+) dB", run("enc", "a.png", "-k", key_file).text)
+    assert run("dec", "a.png.imgc", "-k", key_file, "-o", "b.png").code == 0
+    back = load("b.png")
+    assert back.shape == image.shape
+    colors = (np.atleast_3d(image)[:, :, :3], np.atleast_3d(back)[:, :, :3])
+    assert printed
+    assert float(printed[1]) == pytest.approx(psnr(*colors), abs=0.01)
+    if channels == 4:
+        np.testing.assert_array_equal(back[:, :, 3], image[:, :, 3])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honored(orientation: int, run: Run, key_file: str) -> None:
+    upright = noise((4, 6, 3))
+    # How a camera stores the upright picture: mirrored, upside down, and with rows and columns exchanged.
+    stored = upright[:, ::-1] if orientation in (2, 3, 6, 7) else upright
+    stored = stored[::-1] if orientation in (3, 4, 7, 8) else stored
+    stored = stored.swapaxes(0, 1) if orientation >= 5 else stored
+    exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + bytes([orientation, 0, 0, 0]) + bytes(4)
+    done, data = cv2.imencodeWithMetadata(
+        ".png",
+        np.ascontiguousarray(stored[:, :, ::-1]),
+        [cv2.IMAGE_METADATA_EXIF],
+        [np.frombuffer(exif, np.uint8)],
+    )
+    assert done
+    Path("photo.png").write_bytes(data.tobytes())
+    assert run("enc", "photo.png", "-k", key_file, "--lossless").code == 0
+    assert run("dec", "photo.png.imgc", "-k", key_file, "-o", "back.png").code == 0
+    np.testing.assert_array_equal(load("back.png"), upright)
+
+
+def test_standard_input_and_output_carry_bytes_and_nothing_else(run: Run, key_file: str) -> None:
+    data = save("a.png", noise((9, 7, 3)))
+    before = contents()
+    enc = run("enc", "-", "-k", key_file, "--lossless", "-v", stdin=data)
+    assert enc.code == 0
+    assert imgcrypt.inspect(enc.out).file_bytes == len(enc.out)
+    assert enc.text.startswith("- -> -:")
+    dec = run("dec", "-", "-k", key_file, "-v", stdin=enc.out)
+    assert dec.code == 0
+    assert dec.out.startswith(b"\x89PNG")
+    np.testing.assert_array_equal(load(dec.out), noise((9, 7, 3)))
+    assert contents() == before
+    assert run("inspect", "-", stdin=enc.out).out.startswith(b"format")
+    assert imgcrypt.inspect(run("enc", "a.png", "-k", key_file, "-o", "-").out).width == 7
+    assert run("enc", "-", "-k", key_file, "-o", "b.imgc", stdin=data).out == b""
+    assert contents().keys() == before.keys() | {"b.imgc"}
+
+
+def test_suite_net_rate_and_provider_reach_the_file(run: Run, key_file: str) -> None:
+    save("a.png", noise((40, 40, 3)))
+    save("g.png", noise((40, 40)))
+    default = imgcrypt.inspect(run("enc", "a.png", "-k", key_file, "-o", "-").out)
+    chosen = run("enc", "a.png", "-k", key_file, "-o", "-", "--suite", "chaos", "--net", default.net, "--rate", "0.18")
+    assert imgcrypt.inspect(chosen.out) == dataclasses.replace(default, suite="chaos")
+    assert run("enc", "g.png", "-k", key_file, "-o", "-", "--rate", "0.53").code == 0
+    verbose = run("enc", "a.png", "-k", key_file, "-o", "-", "-v", "--provider", "cpu").text
+    assert f"suite hybrid, net {default.net} on cpu; encrypted in" in verbose
+
+
+def test_picture_smaller_than_its_measurements_is_worth_a_hint(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    save("b.png", noise((200, 300, 3)))
+    assert "--lossless would" in run("enc", "a.png", "-k", key_file).text
+    assert "--lossless" not in run("enc", "a.png", "-k", key_file, "--lossless", "--force").text
+    assert "--lossless" not in run("enc", "b.png", "-k", key_file).text
+
+
+def test_lossy_output_is_pointed_out(run: Run, key_file: str) -> None:
+    Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((40, 40, 3)), Key.load(key_file), lossless=True))
+    assert ".JPG loses detail" in run("dec", "a.imgc", "-k", key_file, "-o", "a.JPG").text
+    assert "loses" not in run("dec", "a.imgc", "-k", key_file, "-o", "a.bmp").text
+
+
+# --- keys and passphrases ---------------------------------------------------------------------------------------------
+
+
+def test_key_file_and_passphrase_come_from_the_environment(
+    run: Run, key_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.png", noise((4, 5)))
+    monkeypatch.setenv("IMGCRYPT_KEY_FILE", key_file)
+    monkeypatch.setenv("IMGCRYPT_PASSPHRASE", "correct horse")
+    assert run("enc", "a.png", "--lossless", "-o", "k.imgc").code == 0
+    assert run("enc", "a.png", "--lossless", "-o", "p.imgc", "-p").code == 0
+    keys = [imgcrypt.inspect(Path(name).read_bytes()).keys for name in ("k.imgc", "p.imgc")]
+    assert keys == [("key file",), ("passphrase",)]
+    assert run("dec", "k.imgc", "-o", "k.png").code == 0
+    assert run("dec", "p.imgc", "-o", "p.png", "-p").code == 0
+    Key.generate().save("key2.txt")
+    assert run("dec", "k.imgc", "-o", "l.png", "-k", "key2.txt").code == 1
+
+
+def test_passphrase_is_asked_twice_to_encrypt_and_once_to_decrypt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[str] = []
+    monkeypatch.setattr(getpass, "getpass", lambda *_, **__: answers.pop(0))
+    monkeypatch.setattr(cli, "_has_terminal", lambda: True)
+    save("a.png", noise((4, 5)))
+    answers[:] = ["one", "typo", "one", "one"]
+    assert run("enc", "a.png", "--lossless", "-p").code == 0
+    assert answers == []
+    answers[:] = ["one", "left over"]
+    assert run("dec", "a.png.imgc", "-o", "b.png", "-p").code == 0
+    assert answers == ["left over"]
+
+
+@pytest.mark.parametrize("passphrase", ["", "\udcff\udcfe"])
+def test_passphrase_that_is_no_text_is_refused(passphrase: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    save("a.png", noise((4, 5)))
+    monkeypatch.setenv("IMGCRYPT_PASSPHRASE", passphrase)
+    done = run("enc", "a.png", "-p")
+    assert done.code == 1
+    assert "the passphrase is" in done.text
+    assert contents().keys() == {"a.png"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)])
+def test_key_file_that_others_can_read_is_warned_of(mode: int, warned: bool, run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    Path(key_file).chmod(mode)
+    done = run("enc", "a.png", "-k", key_file, "--lossless")
+    assert done.code == 0
+    assert ("chmod 600 key.txt" in done.text) == warned
+
+
+@pytest.mark.parametrize("command", ["enc", "dec"])
+def test_command_without_a_key_says_how_to_give_one(command: str, run: Run) -> None:
+    save("a.png", noise((4, 5)))
+    Path("a.png").rename("a.imgc")
+    done = run(command, "a.imgc", "-o", "out.tif" if command == "dec" else "out")
+    assert (done.code, done.out) == (2, b"")
+    for hint in ("-k FILE", "keygen", "$IMGCRYPT_KEY_FILE", "-p"):
+        assert hint in done.text
+    assert contents().keys() == {"a.imgc"}
+
+
+def test_key_file_and_passphrase_together_are_a_usage_error(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    done = run("enc", "a.png", "-k", key_file, "-p")
+    assert done.code == 2
+    assert "not both" in done.text
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def fails(run: Run, code: int, sentence: str, *arguments: str, stdin: bytes = b"") -> None:
+    """The command fails with this code and sentence, prints nothing on standard output and changes no file."""
+    before = contents()
+    done = run(*arguments, stdin=stdin)
+    assert (done.code, done.out) == (code, b"")
+    assert re.search(sentence, done.text), done.text
+    assert contents() == before
+
+
+def test_existing_outputs_are_left_alone_without_force(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    assert run("enc", "a.png", "-k", key_file, "--lossless").code == 0
+    first = contents()
+    fails(run, 1, "a.png.imgc exists.*--force", "enc", "a.png", "-k", key_file)
+    fails(run, 1, "a.png exists.*--force", "dec", "a.png.imgc", "-k", key_file)
+    fails(run, 1, "key.txt exists.*--force", "dec", "a.png.imgc", "-k", key_file, "-o", key_file)
+    fails(run, 1, "a.png exists.*--force", "demo", "-o", "a.png")
+    assert run("enc", "a.png", "-k", key_file, "--lossless", "--force").code == 0
+    assert contents().keys() == first.keys()
+    assert contents()["a.png.imgc"] != first["a.png.imgc"]
+
+
+def test_existing_output_is_refused_before_a_passphrase_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    save("a.png", noise((4, 5)))
+    Path("a.png.imgc").touch()
+    monkeypatch.setattr(getpass, "getpass", lambda *_, **__: pytest.fail("asked"))
+    fails(run, 1, "exists", "enc", "a.png", "-p")
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.JPEG", "x.png", "x.tif", "x.bmp", "x.webp", "x.gif", "x.heic"])
+def test_ciphertext_named_like_a_picture_is_refused(name: str, run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    fails(run, 2, r"\.imgc", "enc", "a.png", "-k", key_file, "-o", name)
+
+
+def test_wrong_keys_are_refused(run: Run, key_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGCRYPT_PASSPHRASE", "battery staple")
+    save("a.png", noise((4, 5)))
+    Key.generate().save("key2.txt")
+    assert run("enc", "a.png", "-k", key_file, "--lossless", "-o", "k.imgc").code == 0
+    assert run("enc", "a.png", "-p", "--lossless", "-o", "p.imgc").code == 0
+    fails(run, 1, "^imgcrypt: the key or passphrase is not the one", "dec", "k.imgc", "-k", "key2.txt")
+    fails(run, 1, "^imgcrypt: .*with a key file; give that", "dec", "k.imgc", "-p")
+    fails(run, 1, "^imgcrypt: .*with a passphrase; give that", "dec", "p.imgc", "-k", key_file)
+    monkeypatch.setenv("IMGCRYPT_PASSPHRASE", "battery stable")
+    fails(run, 1, "^imgcrypt: the key or passphrase is not the one", "dec", "p.imgc", "-p")
+    fails(run, 1, "^imgcrypt: the key or passphrase is not the one", "dec", "k.imgc", "-k", "key2.txt", "-o", "-")
+
+
+def test_damaged_files_are_refused(run: Run, key_file: str) -> None:
+    blob = imgcrypt.encrypt(noise((50, 60)), Key.load(key_file), lossless=True)
+    flipped = bytearray(blob)
+    flipped[len(blob) // 2] ^= 1
+    for name, data, sentence in [
+        ("flipped", bytes(flipped), "damaged or changed"),
+        ("cut", blob[:-1], f"ends early: {len(blob) - 1} of {len(blob)} bytes"),
+        ("long", blob + b"\n", "damaged or changed"),
+        ("newer", blob[:8] + b"\2" + blob[9:], "newer release"),
+        ("empty", b"", "not an imgcrypt file"),
+    ]:
+        Path(f"{name}.imgc").write_bytes(data)
+        fails(run, 1, sentence, "dec", f"{name}.imgc", "-k", key_file)
+        fails(run, 1, sentence, "dec", "-", "-k", key_file, stdin=data)
+
+
+@pytest.mark.parametrize("command", ["enc", "dec", "inspect"])
+def test_inputs_that_cannot_be_read_are_refused(command: str, run: Run, key_file: str) -> None:
+    Path("folder.imgc").mkdir()
+    options = [] if command == "inspect" else ["-k", key_file, "-o", "out.imgc" if command == "enc" else "out.png"]
+    fails(run, 1, "^imgcrypt: cannot read nowhere.imgc: No such file", command, "nowhere.imgc", *options)
+    fails(run, 1, "^imgcrypt: cannot read folder.imgc: Is a directory", command, "folder.imgc", *options)
+    fails(run, 1, f"^imgcrypt: cannot read {key_file}/x.imgc", command, f"{key_file}/x.imgc", *options)
+
+
+def test_what_is_no_picture_is_refused(run: Run, key_file: str) -> None:
+    whole = save("a.png", noise((40, 50)))
+    for data in (b"", b"some text", whole[:50], whole[: len(whole) // 2]):
+        Path("b.png").write_bytes(data)
+        fails(run, 1, "imgcrypt: cannot read the picture", "enc", "b.png", "-k", key_file)
+
+
+def test_sixteen_bits_without_lossless_are_refused(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5), "uint16"))
+    fails(run, 1, "--lossless", "enc", "a.png", "-k", key_file)
+
+
+def test_bad_key_files_are_refused(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    Path("typo.txt").write_text(Path(key_file).read_text().rstrip()[:-9])
+    Path("binary.txt").write_bytes(bytes(range(256)))
+    fails(run, 1, "typing error", "enc", "a.png", "-k", "typo.txt")
+    fails(run, 1, "not text", "enc", "a.png", "-k", "binary.txt")
+    fails(run, 1, "not a key file", "enc", "a.png", "-k", "/dev/null")
+    fails(run, 1, "cannot read the key file nowhere", "enc", "a.png", "-k", "nowhere")
+    fails(run, 1, r"cannot read the key file \.", "enc", "a.png", "-k", ".")
+
+
+def test_outputs_that_cannot_be_written_are_refused(run: Run, key_file: str) -> None:
+    Path("folder").mkdir()
+    save("a.png", noise((4, 5)))
+    blob = imgcrypt.encrypt(noise((4, 5)), Key.load(key_file), lossless=True)
+    Path("a.imgc").write_bytes(blob)
+    fails(run, 1, "cannot write no/b.imgc", "enc", "a.png", "-k", key_file, "-o", "no/b.imgc")
+    fails(run, 1, "cannot write no/b.png", "dec", "a.imgc", "-k", key_file, "-o", "no/b.png")
+    fails(run, 1, "cannot write .*no/key.txt", "keygen", "-o", "no/key.txt")
+    fails(run, 1, "folder is a folder", "enc", "a.png", "-k", key_file, "-o", "folder")
+    fails(run, 1, "folder is a folder", "dec", "a.imgc", "-k", key_file, "-o", "folder", "--force")
+    fails(run, 1, "too long", "enc", "a.png", "-k", key_file, "-o", "a" * 300)
+    assert list(Path("folder").iterdir()) == []
+
+
+def test_read_only_folder_is_refused(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    Path("closed").mkdir(mode=0o500)
+    if os.access("closed", os.W_OK):
+        pytest.skip("permissions do not bind this user")
+    fails(run, 1, "cannot write closed/b.imgc", "enc", "a.png", "-k", key_file, "-o", "closed/b.imgc")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("b.gif", "cannot write pictures as .gif"), ("b", "without suffix"), ("b.jpg", "cannot hold")],
+)
+def test_picture_that_its_format_cannot_hold_is_refused(name: str, sentence: str, run: Run, key_file: str) -> None:
+    Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((4, 5), "uint16"), Key.load(key_file), lossless=True))
+    fails(run, 1, sentence, "dec", "a.imgc", "-k", key_file, "-o", name)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--suite", "plain"], "hybrid, chaos"),
+        (["--provider", "tpu"], "auto, cpu, cuda"),
+        (["--net", "none"], "no net is called 'none'"),
+        (["--rate", "0.99"], "the rates served are"),
+        (["--lossless", "--rate", "0.18"], "leave out"),
+    ],
+)
+def test_options_that_are_not_served_are_refused(options: list[str], sentence: str, run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5, 3)))
+    before = contents()
+    done = run("enc", "a.png", "-k", key_file, *options)
+    assert done.code in (1, 2)
+    assert sentence in done.text
+    assert contents() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["enc"],
+        ["dec"],
+        ["inspect"],
+        ["keygen"],
+        ["nonsense"],
+        ["enc", "a", "b"],
+        ["enc", "a", "--rate", "much"],
+        ["-x"],
+    ],
+)
+def test_usage_errors_exit_with_2(arguments: list[str], run: Run) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, b"")
+    assert "Usage: " in done.text
+    assert contents() == {}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["enc", "-h"], ["dec", "--help"]])
+def test_help_goes_to_standard_output(arguments: list[str], run: Run) -> None:
+    done = run(*arguments)
+    assert (done.code, done.text) == (0, "")
+    assert b"Usage: " in done.out
+
+
+def test_command_alone_shows_its_help(run: Run) -> None:
+    done = run()
+    assert done.code in (0, 2)
+    assert "Usage: " in done.out.decode() + done.text
+
+
+def test_file_that_does_not_open_to_the_same_samples_is_not_written(
+    run: Run, key_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save("a.png", noise((4, 5)))
+    monkeypatch.setattr("imgcrypt.api.decrypt", lambda *_, **__: noise((4, 5)) ^ 1)
+    fails(run, 1, "nothing was written", "enc", "a.png", "-k", key_file, "--lossless")
+
+
+def test_lack_of_memory_is_one_sentence(run: Run, key_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    save("a.png", noise((4, 5)))
+    monkeypatch.setattr("imgcrypt.api.encrypt", fail)
+    fails(run, 1, "^imgcrypt: .*memory", "enc", "a.png", "-k", key_file)
+
+
+# --- inspect, demo, warmup --------------------------------------------------------------------------------------------
+
+
+def test_inspect_tells_the_header_without_a_key(run: Run) -> None:
+    blob = imgcrypt.encrypt(noise((70, 80, 4)), Key.generate())
+    Path("a.imgc").write_bytes(blob)
+    done = run("inspect", "a.imgc")
+    info = imgcrypt.inspect(blob)
+    assert done.code == 0
+    lines = done.out.decode().splitlines()
+    assert [line.split(" ", 1)[0] for line in lines] == ["format", "picture", "mode", "opens", "size"]
+    for line, part in zip(
+        lines,
+        [
+            "version 1, suite hybrid",
+            "80 x 70 color with alpha",
+            f"{info.net} at rate",
+            "key file",
+            f"{len(blob)} bytes",
+        ],
+        strict=True,
+    ):
+        assert part in line
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_inspect_gives_the_whole_info_as_json(lossless: bool, run: Run) -> None:
+    blob = imgcrypt.encrypt(noise((7, 8)), Key.generate(), lossless=lossless)
+    Path("a.imgc").write_bytes(blob)
+    expected = dataclasses.asdict(imgcrypt.inspect(blob))
+    expected["keys"] = list(expected["keys"])
+    assert json.loads(run("inspect", "a.imgc", "--json").out) == expected | {"complete": True}
+    assert json.loads(run("inspect", "-", "--json", stdin=blob[:-1]).out) == expected | {"complete": False}
+
+
+def test_inspect_tells_how_much_of_a_cut_file_is_there(run: Run) -> None:
+    blob = imgcrypt.encrypt(noise((70, 80)), Key.generate(), lossless=True)
+    done = run("inspect", "-", stdin=blob[:1000])
+    assert done.code == 0
+    assert f"{len(blob)} bytes, but 1000 are there" in done.out.decode()
+    fails(run, 1, "ends inside its header", "inspect", "-", stdin=blob[:150])
+    fails(run, 1, "not an imgcrypt file", "inspect", "-", stdin=b"something else")
+
+
+def test_demo_writes_its_stages_and_prints_a_table(run: Run) -> None:
+    done = run("demo", "-o", "stages.png")
+    assert done.code == 0
+    stages = load("stages.png")
+    assert stages.shape[1] > 4 * 500
+    assert contents().keys() == {"stages.png"}
+    printed = done.out.decode()
+    for word in ("picture", "sampled", "scrambled", "sealed", "rebuilt", "PSNR", "stages.png"):
+        assert word in printed
+
+
+def test_demo_keeps_its_table_out_of_a_picture_on_standard_output(run: Run) -> None:
+    done = run("demo", "-o", "-")
+    if done.code == 0:
+        assert done.out.startswith(b"\x89PNG")
+        assert done.out.endswith(b"IEND\xaeB`\x82")
+    else:
+        assert done.out == b""
+    assert contents() == {}
+
+
+def test_warmup_compiles(run: Run) -> None:
+    done = run("warmup")
+    assert (done.code, done.text) == (0, "")
+    assert b"compiled" in done.out
+
+
+# --- as a process -----------------------------------------------------------------------------------------------------
+
+
+def process(*arguments: str, **options: Any) -> tuple[int, bytes | None, str]:
+    """The command as a process of its own, without this one's key and passphrase: its code and outputs."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("IMGCRYPT_")}
+    command = [sys.executable, "-m", "imgcrypt.cli", *arguments]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    done = subprocess.run(command, env=environment, timeout=120, **(streams | options))
+    # On a slow machine it says that it compiles.
+    lines = [line for line in done.stderr.decode().splitlines() if not line.startswith("compiling ")]
+    return done.returncode, done.stdout, "\n".join(lines)
+
+
+def test_processes_in_a_pipe(run: Run, key_file: str) -> None:
+    code, blob, text = process("enc", "-", "-k", key_file, "--lossless", input=save("a.png", noise((9, 7, 3))))
+    assert code == 0
+    assert text.startswith("- -> -: 7 x 9 color")
+    code, data, text = process("dec", "-", "-k", key_file, input=blob)
+    assert (code, text) == (0, "- -> -: 7 x 9 color")
+    np.testing.assert_array_equal(load(data), noise((9, 7, 3)))
+
+
+def test_process_that_fails_says_one_sentence_and_ends_clean(run: Run, key_file: str) -> None:
+    # The kernels are loading in the background when these commands stop.
+    for arguments, sentence in [
+        (["dec", "nowhere.imgc"], "imgcrypt: cannot read nowhere.imgc: No such file or directory"),
+        (["dec", "key.txt", "-o", "out.png"], "imgcrypt: this is not an imgcrypt file"),
+    ]:
+        code, out, text = process(*arguments, "-k", key_file)
+        assert (code, out) == (1, b"")
+        assert text.startswith(sentence)
+        assert "\n" not in text
+    assert contents().keys() == {key_file}
+
+
+def test_reader_that_goes_away_is_no_traceback(run: Run, key_file: str) -> None:
+    Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((500, 500, 3)), Key.load(key_file), lossless=True))
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        code, _, text = process("dec", "a.imgc", "-k", key_file, "-o", "-", stdout=write)
+    finally:
+        os.close(write)
+    assert (code, text) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", [["dec", "a.imgc", "-k", "key.txt", "-o", "-"], ["inspect", "a.imgc"]])
+def test_full_device_behind_standard_output_is_one_sentence(command: list[str], run: Run, key_file: str) -> None:
+    Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((4, 5)), Key.load(key_file), lossless=True))
+    with Path("/dev/full").open("wb") as full:
+        code, _, text = process(*command, stdout=full)
+    assert code == 1
+    assert re.fullmatch("imgcrypt: .*No space left on device.*", text), text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX sessions")
+@pytest.mark.parametrize("command", ["enc", "dec"])
+def test_passphrase_is_not_taken_from_the_input_where_there_is_no_terminal(command: str, run: Run) -> None:
+    code, out, text = process(command, "-", "-p", "-o", "out", input=b"words\nwords\nwords\n", start_new_session=True)
+    assert code in (1, 2)
+    assert out == b""
+    assert "IMGCRYPT_PASSPHRASE" in text
+    assert "Traceback" not in text
+    assert contents() == {}

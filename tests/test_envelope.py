@@ -1,0 +1,227 @@
+"""Sealing and opening: what is written is a function of the secrets, and no forged part of a file passes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+import imgcrypt
+from imgcrypt import Key, WrongKeyError, cipher, container, envelope, slots
+from imgcrypt.container import Header, Mode, RecordType, Suite
+from imgcrypt.envelope import Secrets
+from imgcrypt.errors import DamagedError, ImgcryptError, NewerVersionError
+
+Payload = npt.NDArray[np.uint8]
+
+KEY = Key(bytes(range(32)))
+SECRETS = Secrets(b"f" * 32, b"s" * 32)
+SUITES = pytest.mark.parametrize("suite", list(Suite))
+
+
+def pattern(size: int) -> Payload:
+    return np.random.default_rng(size).integers(0, 256, size, np.uint8)
+
+
+def header_for(payload: Payload, **changes: Any) -> Header:
+    header = Header(
+        suite=Suite.HYBRID,
+        mode=Mode.LOSSLESS,
+        sample_bytes=1,
+        channels=1,
+        height=1,
+        width=len(payload),
+        payload_bytes=len(payload),
+        metadata_bytes=0,
+        chunk_exponent=10,
+        salt=b"",
+        digest=b"",
+        records=(),
+    )
+    return dataclasses.replace(header, **changes)
+
+
+def seal(payload: Payload, *, secrets: Secrets = SECRETS, key: Key = KEY, **changes: Any) -> bytes:
+    return envelope.seal(payload, header_for(payload, **changes), key, secrets)
+
+
+def with_metadata(metadata: bytes, **changes: Any) -> bytes:
+    """A file as a later release might write it, after docs/format.md, section 3.3."""
+    file = bytearray(seal(pattern(100), metadata_bytes=len(metadata), **changes))
+    header = container.parse(file)
+    metadata_key = slots.hkdf(SECRETS.file_key, header.salt + header.digest, b"metadata")
+    file[header.metadata_at : header.trailer_at] = AESGCM(metadata_key).encrypt(bytes(12), metadata, None)
+    return bytes(file)
+
+
+@SUITES
+@pytest.mark.parametrize("size", [1, 2, 63, 1023, 1024, 1025, 3 * 1024, 10_000])
+def test_payload_of_any_number_of_chunks_comes_back(suite: Suite, size: int) -> None:
+    file = seal(pattern(size), suite=suite)
+    header, payload = envelope.open_(file, KEY)
+    np.testing.assert_array_equal(payload, pattern(size))
+    assert (header.suite, header.payload_bytes, header.salt) == (suite, size, SECRETS.salt)
+    assert len(file) == header.file_bytes == 2 * (136 + 52) + size + 16 * -(-size // 1024)
+
+
+@given(size=st.integers(1, 5000), exponent=st.integers(10, 24), suite=st.sampled_from(Suite))
+def test_payload_in_chunks_of_any_size_comes_back(size: int, exponent: int, suite: Suite) -> None:
+    file = seal(pattern(size), suite=suite, chunk_exponent=exponent)
+    np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(size))
+
+
+@SUITES
+def test_same_secrets_give_the_same_bytes(suite: Suite) -> None:
+    assert seal(pattern(3000), suite=suite) == seal(pattern(3000), suite=suite)
+
+
+def test_fresh_secrets_never_repeat() -> None:
+    drawn = [Secrets.fresh() for _ in range(20)]
+    values = {value for secrets in drawn for value in (secrets.file_key, secrets.salt)}
+    assert len(values) == 40
+    assert {len(value) for value in values} == {32}
+
+
+def share_equal(one: bytes, other: bytes) -> float:
+    return float(np.mean(np.frombuffer(one, np.uint8) == np.frombuffer(other, np.uint8)))
+
+
+@SUITES
+@pytest.mark.parametrize(
+    ("payload", "secrets"),
+    [
+        (pattern(8192) ^ (np.arange(8192) == 8000), SECRETS),
+        (pattern(8192), Secrets(SECRETS.file_key, b"t" * 32)),
+        (pattern(8192), Secrets(b"g" * 32, SECRETS.salt)),
+    ],
+    ids=["one bit of the payload", "salt", "file key"],
+)
+def test_any_change_changes_every_chunk(suite: Suite, payload: Payload, secrets: Secrets) -> None:
+    before, after = seal(pattern(8192), suite=suite), seal(payload, suite=suite, secrets=secrets)
+    header = container.parse(before)
+    for number in range(header.chunks):
+        at, length = header.chunk_at(number)
+        assert share_equal(before[at : at + length + 16], after[at : at + length + 16]) < 0.05
+    assert share_equal(before[72:104], after[72:104]) < 0.2
+
+
+def test_suites_share_no_chunk() -> None:
+    hybrid, chaos = seal(pattern(8192)), seal(pattern(8192), suite=Suite.CHAOS)
+    assert share_equal(hybrid[188:-188], chaos[188:-188]) < 0.05
+
+
+@SUITES
+def test_chunks_show_nothing_of_a_flat_payload(suite: Suite) -> None:
+    file = seal(np.zeros(65536, np.uint8), suite=suite, chunk_exponent=16)
+    counts = np.bincount(np.frombuffer(file[188 : 188 + 65536], np.uint8), minlength=256)
+    # Chi-squared with 255 degrees of freedom: 400 is beyond one in 10**7, a structured byte far beyond.
+    assert ((counts - 256) ** 2 / 256).sum() < 400
+
+
+@SUITES
+def test_forged_payload_under_right_tags_is_refused_by_the_digest(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encipher = cipher.encipher
+    with monkeypatch.context() as patch:
+        patch.setattr(cipher, "encipher", lambda data, key: encipher(data ^ (np.arange(len(data)) == 7), key))
+        forged = seal(pattern(100), suite=suite)
+    with pytest.raises(DamagedError):
+        envelope.open_(forged, KEY)
+    np.testing.assert_array_equal(envelope.open_(seal(pattern(100), suite=suite), KEY)[1], pattern(100))
+
+
+@SUITES
+def test_byte_changed_in_both_copies_of_the_header_is_refused(suite: Suite) -> None:
+    file = seal(pattern(100), suite=suite)
+    size = container.parse(file).header_bytes
+    for at in range(size):
+        for bit in range(8):
+            forged = bytearray(file)
+            forged[at] ^= 1 << bit
+            forged[at - size] ^= 1 << bit
+            with pytest.raises(ImgcryptError):
+                envelope.open_(bytes(forged), KEY)
+
+
+@SUITES
+def test_chunks_cannot_move_within_or_between_files(suite: Suite) -> None:
+    file, other = seal(pattern(2048), suite=suite), seal(pattern(2048)[::-1].copy(), suite=suite)
+    first, second = slice(188, 188 + 1040), slice(188 + 1040, 188 + 2080)
+    swapped = file[:188] + file[second] + file[first] + file[-188:]
+    borrowed = file[:188] + file[first] + other[second] + file[-188:]
+    for forged in (swapped, borrowed):
+        assert len(forged) == len(file)
+        with pytest.raises(DamagedError):
+            envelope.open_(forged, KEY)
+
+
+def test_header_of_another_file_is_refused() -> None:
+    file, other = seal(pattern(100)), seal(pattern(100), secrets=Secrets(b"g" * 32, b"t" * 32))
+    with pytest.raises(DamagedError):
+        envelope.open_(other[:188] + file[188:-188] + other[-188:], KEY)
+
+
+@SUITES
+def test_file_with_metadata_opens(suite: Suite) -> None:
+    header, payload = envelope.open_(with_metadata(b"taken on a Monday", suite=suite), KEY)
+    np.testing.assert_array_equal(payload, pattern(100))
+    assert header.metadata_bytes == 17
+
+
+def test_metadata_changed_anywhere_is_refused() -> None:
+    file = with_metadata(b"taken on a Monday")
+    header = container.parse(file)
+    assert header.trailer_at - header.metadata_at == 17 + 16
+    for at in range(header.metadata_at, header.trailer_at):
+        forged = bytearray(file)
+        forged[at] ^= 1
+        with pytest.raises(DamagedError):
+            envelope.open_(bytes(forged), KEY)
+
+
+def test_file_with_two_slots_opens_for_either_key_alone() -> None:
+    friend, passphrase = Key.generate(), Key.from_passphrase("words")
+    others = tuple(slots.make(key, SECRETS.file_key, SECRETS.salt) for key in (friend, passphrase))
+    file = seal(pattern(50), records=others)
+    for key in (KEY, friend, passphrase, Key.from_passphrase("words")):
+        np.testing.assert_array_equal(envelope.open_(file, key)[1], pattern(50))
+    for key in (Key.generate(), Key.from_passphrase("other words")):
+        with pytest.raises(WrongKeyError, match="is not the one"):
+            envelope.open_(file, key)
+
+
+def test_slots_of_other_lengths_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = slots.make(KEY, SECRETS.file_key, SECRETS.salt)
+    monkeypatch.setattr(slots, "make", lambda *_: (RecordType.RAW_KEY_SLOT, b"short"))
+    file = seal(pattern(50), records=((RecordType.PASSPHRASE_SLOT, b""), (RecordType.RAW_KEY_SLOT, bytes(200)), real))
+    np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
+
+
+def test_unknown_record_is_ignored_from_0x8000_on_and_refused_below() -> None:
+    file = seal(pattern(50), records=((0x8000, b"later"), (0xFFFF, b"")))
+    np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
+    with pytest.raises(NewerVersionError, match="upgrade"):
+        envelope.open_(seal(pattern(50), records=((0x7FFF, b"later"),)), KEY)
+
+
+def test_hostile_argon2_parameters_in_a_file_are_refused_before_argon2_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3, 4) + bytes(48))
+    file = seal(pattern(50), records=(hostile,))
+    monkeypatch.setattr(slots, "_argon2id", lambda *_: pytest.fail("Argon2id ran"))
+    with pytest.raises(DamagedError, match="Argon2id"):
+        envelope.open_(file, Key.from_passphrase("words"))
+    np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
+
+
+def test_opening_changes_no_byte_of_the_file() -> None:
+    file = bytearray(seal(pattern(5000), suite=Suite.CHAOS))
+    before = bytes(file)
+    assert imgcrypt.decrypt(file, KEY).shape == (1, 5000)
+    assert file == before

@@ -1,0 +1,220 @@
+"""Keys: their text, their files, and that they keep their secret."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgcrypt import Key, KeyFileError
+from imgcrypt.keys import PREFIX
+
+SECRET = bytes(range(100, 132))
+TEXT = Key(SECRET).text()
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+LOOKALIKES = "0189-=_ "
+
+secrets = st.binary(min_size=32, max_size=32)
+
+
+@given(secrets)
+def test_text_comes_back_in_either_case_among_comments(secret: bytes) -> None:
+    text = Key(secret).text()
+    assert text.startswith("imgcrypt-key-1-")
+    for variant in (text, text.lower(), text.upper(), f"# a key\r\n\r\n  {text}  \r\n# over\n", f"\n\t{text}"):
+        key = Key.parse(variant)
+        assert key.secret == secret
+        assert not key.is_passphrase
+
+
+def test_text_is_the_one_of_the_format() -> None:
+    check = hashlib.sha256(b"imgcrypt-1 key check" + SECRET).digest()[:4]
+    assert "imgcrypt-key-1-" + base64.b32encode(SECRET + check).decode().rstrip("=") == TEXT
+    digits = hashlib.sha256(b"imgcrypt-1 fingerprint" + SECRET).hexdigest()
+    assert Key(SECRET).fingerprint() == f"{digits[:4]}-{digits[4:8]}-{digits[8:12]}-{digits[12:16]}"
+
+
+def survivors(texts: list[str]) -> list[str]:
+    """The texts that parse; each must be of the right key."""
+    taken = []
+    for text in texts:
+        try:
+            key = Key.parse(text)
+        except KeyFileError:
+            continue
+        assert key.secret == SECRET, text
+        taken.append(text)
+    return taken
+
+
+def test_every_replaced_character_is_detected() -> None:
+    at = range(len(TEXT))
+    wrong = [TEXT[:i] + c + TEXT[i + 1 :] for i in at for c in ALPHABET + LOOKALIKES if c not in TEXT[i].upper()]
+    assert len(wrong) > 2000
+    # The last character has two spare bits, which readers ignore.
+    spare = [text for text in wrong if text[:-1] == TEXT[:-1]]
+    assert survivors([text for text in wrong if text not in spare]) == []
+    assert len(survivors(spare)) == 3
+
+
+def test_every_lost_doubled_or_swapped_character_is_detected() -> None:
+    at = range(len(PREFIX), len(TEXT))
+    lost = [TEXT[:i] + TEXT[i + 1 :] for i in at]
+    doubled = [TEXT[:i] + TEXT[i] + TEXT[i:] for i in at]
+    swapped = [TEXT[:i] + TEXT[i + 1] + TEXT[i] + TEXT[i + 2 :] for i in at[:-1] if TEXT[i] != TEXT[i + 1]]
+    assert swapped
+    assert survivors(lost + doubled + swapped) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n\n",
+        "# nothing but a comment",
+        "hello",
+        PREFIX,
+        TEXT.removeprefix("imgcrypt-"),
+        TEXT.replace("key-1", "key-2"),
+        f"{TEXT}\n{TEXT}",
+        f"{TEXT}\n{Key.generate().text()}",
+        f"{TEXT} # comment",
+        TEXT + "é",
+        TEXT[:40] + "\u017f" + TEXT[41:],
+    ],
+)
+def test_other_text_is_refused(text: str) -> None:
+    with pytest.raises(KeyFileError):
+        Key.parse(text)
+
+
+@given(st.text(max_size=100))
+def test_arbitrary_text_is_refused(text: str) -> None:
+    for candidate in (text, PREFIX + text):
+        with pytest.raises(KeyFileError):
+            Key.parse(candidate)
+
+
+def test_errors_do_not_show_the_secret() -> None:
+    for text in (TEXT[:-5], f"{TEXT}\n{TEXT}", TEXT + "A"):
+        with pytest.raises(KeyFileError) as caught:
+            Key.parse(text)
+        assert TEXT[len(PREFIX) : -6] not in str(caught.value)
+
+
+def test_repr_shows_no_secret() -> None:
+    passphrase = "correct horse"
+    for key in (Key(SECRET), Key.from_passphrase(passphrase)):
+        for shown in (repr(key), str(key), f"{key}", f"{key!r:>80}", "{}".format([key])):  # noqa: UP032
+            assert TEXT[len(PREFIX) : -8] not in shown
+            assert str(SECRET) not in shown
+            assert SECRET.hex() not in shown
+            assert passphrase not in shown
+    assert Key(SECRET).fingerprint() in repr(Key(SECRET))
+
+
+def test_generated_keys_differ() -> None:
+    keys = [Key.generate() for _ in range(20)]
+    assert len({key.secret for key in keys}) == len({key.fingerprint() for key in keys}) == 20
+    assert {len(key.secret) for key in keys} == {32}
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33])
+def test_secret_of_another_length_is_refused(length: int) -> None:
+    with pytest.raises(KeyFileError, match="32 bytes"):
+        Key(bytes(length))
+
+
+def test_saved_key_loads_and_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "key.txt"
+    Key(SECRET).save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert Key.load(path).secret == SECRET
+    assert Key.load(str(path)).secret == SECRET
+    assert Key(SECRET).fingerprint() in path.read_text()
+
+
+def test_saving_never_overwrites(tmp_path: Path) -> None:
+    path, dangling = tmp_path / "key.txt", tmp_path / "link"
+    path.write_text("precious")
+    dangling.symlink_to(tmp_path / "nowhere")
+    for taken in (path, dangling, tmp_path):
+        with pytest.raises(KeyFileError, match="left alone"):
+            Key.generate().save(taken)
+    assert path.read_text() == "precious"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_saving_into_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match="cannot write"):
+        Key.generate().save(tmp_path / "nowhere" / "key.txt")
+
+
+def test_saving_that_fails_half_way_raises_and_leaves_nothing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="needs POSIX limits")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
+    try:
+        with pytest.raises(KeyFileError, match="cannot write"):
+            Key.generate().save(tmp_path / "key.txt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    {
+        "binary": bytes(range(256)),
+        "empty": b"",
+        "utf-16": TEXT.encode("utf-16"),
+        "two keys": f"{TEXT}\n{TEXT}\n".encode(),
+        "typing error": TEXT[:-10].encode(),
+    }.values(),
+)
+def test_bad_key_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key.txt"
+    path.write_bytes(content)
+    with pytest.raises(KeyFileError):
+        Key.load(path)
+
+
+def test_missing_key_file_or_folder_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "a" / "b", ""):
+        with pytest.raises(KeyFileError, match="cannot read"):
+            Key.load(path)
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_key_file_of_any_editor_loads(tmp_path: Path, mark: bytes, end: bytes) -> None:
+    path = tmp_path / "key.txt"
+    path.write_bytes(mark + b"# comment \xc3\xa9" + (end or b"\n") + TEXT.encode() + end)
+    assert Key.load(path).secret == SECRET
+
+
+def test_equal_passphrases_in_any_unicode_form_are_one_key() -> None:
+    composed, decomposed = Key.from_passphrase("Caf\u00e9 \u212b"), Key.from_passphrase("Cafe\u0301 A\u030a")
+    assert composed.secret == decomposed.secret
+    assert composed.is_passphrase
+    assert Key.from_passphrase("a").secret != Key.from_passphrase("A").secret
+    assert Key.from_passphrase(" a").secret != Key.from_passphrase("a").secret
+
+
+@pytest.mark.parametrize("text", ["", "\udcff", "ok \ud800"])
+def test_passphrase_that_is_no_text_is_refused(text: str) -> None:
+    with pytest.raises(KeyFileError, match="passphrase"):
+        Key.from_passphrase(text)
+
+
+def test_passphrase_has_neither_text_nor_file_nor_fingerprint(tmp_path: Path) -> None:
+    key = Key.from_passphrase("words")
+    for call in (key.text, key.fingerprint, lambda: key.save(tmp_path / "key.txt")):
+        with pytest.raises(KeyFileError, match="passphrase"):
+            call()
+    assert list(tmp_path.iterdir()) == []
