@@ -653,6 +653,7 @@ def test_warmup_compiles(run: Run) -> None:
 def process(*arguments: str, **options: Any) -> tuple[int, bytes | None, str]:
     """The command as a process of its own, without this one's key and passphrase: its code and outputs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("IMGCRYPT_")}
+    environment["PYTHONIOENCODING"] = "utf-8:strict"  # as where the locale is UTF-8
     command = [sys.executable, "-m", "imgcrypt.cli", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     done = subprocess.run(command, env=environment, timeout=120, **(streams | options))
@@ -681,6 +682,13 @@ def test_process_that_fails_says_one_sentence_and_ends_clean(run: Run, key_file:
         assert text.startswith(sentence)
         assert "\n" not in text
     assert contents().keys() == {key_file}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
+def test_name_that_is_not_utf_8_is_printed_somehow(run: Run) -> None:
+    code, out, text = process("keygen", "-o", os.fsdecode(b"k\xff.txt"))
+    assert (code, text) == (0, "")
+    assert Key.load(os.fsdecode(b"k\xff.txt")).fingerprint().encode() in out
 
 
 def test_reader_that_goes_away_is_no_traceback(run: Run, key_file: str) -> None:

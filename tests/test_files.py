@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -131,6 +132,20 @@ def test_write_that_fails_leaves_the_old_file_and_no_part(
     with pytest.raises(expected):
         files.write(str(tmp_path / "out"), b"new", force=True)
     assert contents(tmp_path) == {"out": b"old"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_device_or_pipe_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        # To write into it or to refuse are both fine.
+        with contextlib.suppress(FileError):
+            files.write(str(pipe), b"data", force=True)
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
 
 
 def test_read_only_folder_is_refused(tmp_path: Path) -> None:

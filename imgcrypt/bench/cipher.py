@@ -173,7 +173,10 @@ def _stages(data: Bytes) -> Functions:
     seeds, cloud, slides = cipher._schedule(len(data), SECRET)
     header = _header(data, imgcrypt.Key(SECRET))
     chunk_cipher = envelope._ChunkCipher(header.suite, SECRET)
-    out, middle, file = np.zeros_like(data), np.zeros_like(data), np.zeros(header.file_bytes, np.uint8)
+    out, middle = np.zeros_like(data), np.zeros_like(data)
+    chunks = [data.data[at : at + header.chunk_bytes] for at in range(0, len(data), header.chunk_bytes)]
+    places = [middle.data[at : at + header.chunk_bytes] for at in range(0, len(data), header.chunk_bytes)]
+    sealed = [memoryview(chunk_cipher.seal(number, chunk)) for number, chunk in enumerate(chunks)]
 
     def scramble(src: Bytes, inverse: bool) -> None:
         with lock:
@@ -187,13 +190,9 @@ def _stages(data: Bytes) -> Functions:
         with lock:
             return kernels.keystream(seeds, cloud, SEGMENT_ROWS)
 
-    def chunks(work: Callable[[int, memoryview, memoryview], None], plain: Bytes, inverse: bool) -> None:
-        payload, sealed = plain.data, file.data
-        for number in range(header.chunks):
-            at, length = header.chunk_at(number)
-            start = number * header.chunk_bytes
-            ends = payload[start : start + length], sealed[at : at + length + TAG_BYTES]
-            work(number, *(reversed(ends) if inverse else ends))
+    def open_chunks() -> None:
+        for number, (chunk, place) in enumerate(zip(sealed, places, strict=True)):
+            chunk_cipher.open(number, chunk, place)
 
     return {
         "seed stream": lambda: cipher._schedule(len(data), SECRET),
@@ -203,8 +202,8 @@ def _stages(data: Bytes) -> Functions:
         "decomposition": lambda: decompose(out, out, False),
         "decomposition, inverse": lambda: decompose(data, middle, True),
         "digest": lambda: envelope._digest(header, data, SECRET),
-        "sealing": lambda: chunks(chunk_cipher.seal, data, False),
-        "opening": lambda: chunks(chunk_cipher.open, middle, True),
+        "sealing": lambda: [chunk_cipher.seal(number, chunk) for number, chunk in enumerate(chunks)],
+        "opening": open_chunks,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import imgcrypt
 from imgcrypt import ProviderError
 from imgcrypt.export import runtime, zoo
 from imgcrypt.export.runtime import Net
+from imgcrypt.locks import ForkSafeLock
 
 Picture = npt.NDArray[Any]
 MakePicture = Callable[..., Picture]
@@ -201,6 +203,38 @@ def test_net_is_loaded_once_and_at_first_use(picture: MakePicture, monkeypatch: 
     net.sample(blocks_of(1, 1, picture))
     net.sample(blocks_of(1, 1, picture))
     assert len(made) == 1
+
+
+def test_loading_a_net_again_and_again_keeps_nothing() -> None:
+    def locks() -> int:
+        gc.collect()
+        return sum(type(thing) is ForkSafeLock for thing in gc.get_objects())
+
+    runtime.load(ENTRY)
+    before = locks()
+    assert before > 0
+    for _ in range(50):
+        runtime.load(ENTRY)
+    assert locks() == before
+
+
+def test_onnxruntime_is_loaded_with_its_telemetry_off() -> None:
+    program = """
+import os, sys
+import numpy as np
+import imgcrypt
+
+class Probe:
+    def find_spec(self, name, *_):
+        if name == "onnxruntime":
+            print(os.environ.get("ORT_DISABLE_TELEMETRY"))
+
+sys.meta_path.insert(0, Probe())
+imgcrypt.encrypt(np.zeros((4, 4), np.uint8), imgcrypt.Key.generate())
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_eight_threads_at_once_get_the_same_result(picture: MakePicture, monkeypatch: pytest.MonkeyPatch) -> None:
