@@ -53,11 +53,11 @@ def seal(payload: Payload, *, secrets: Secrets = SECRETS, key: Key = KEY, **chan
 
 def with_metadata(metadata: bytes, **changes: Any) -> bytes:
     """A file as a later release might write it, after docs/format.md, section 3.3."""
-    file = bytearray(seal(pattern(100), metadata_bytes=len(metadata), **changes))
-    header = container.parse(file)
+    file = seal(pattern(100), metadata_bytes=len(metadata), **changes)
+    header = container.parse(file, whole=False)
     metadata_key = slots.hkdf(SECRETS.file_key, header.salt + header.digest, b"metadata")
-    file[header.metadata_at : header.trailer_at] = AESGCM(metadata_key).encrypt(bytes(12), metadata, None)
-    return bytes(file)
+    block = AESGCM(metadata_key).encrypt(bytes(12), metadata, None)
+    return file[: header.metadata_at] + block + file[header.metadata_at :]
 
 
 @SUITES
