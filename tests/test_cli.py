@@ -654,6 +654,7 @@ def process(*arguments: str, **options: Any) -> tuple[int, bytes | None, str]:
     """The command as a process of its own, without this one's key and passphrase: its code and outputs."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("IMGCRYPT_")}
     environment["PYTHONIOENCODING"] = "utf-8:strict"  # as where the locale is UTF-8
+    environment.pop("PYTHONUNBUFFERED", None)
     command = [sys.executable, "-m", "imgcrypt.cli", *arguments]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     done = subprocess.run(command, env=environment, timeout=120, **(streams | options))

@@ -194,6 +194,7 @@ def change(at: int, layout: str, value: int) -> Callable[[bytes], bytes]:
         "magic cut": (NotImgcError, lambda data: data[:7]),
         "fixed fields cut": (TruncatedError, lambda data: data[:135]),
         "records cut": (TruncatedError, lambda data: data[:150]),
+        "fixed fields of a newer version cut": (TruncatedError, lambda data: change(8, "<H", 2)(data)[:135]),
         "version 0": (NewerVersionError, change(8, "<H", 0)),
         "version 2": (NewerVersionError, change(8, "<H", 2)),
         "suite 0": (NewerVersionError, change(12, "B", 0)),

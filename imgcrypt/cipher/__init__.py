@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,27 +24,32 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
 
 KEY_BYTES = 32
+WORK_SPACE = 16 << 20
+"""The most bytes that a thread keeps for :func:`work_space`."""
+_own = threading.local()
 
 # Numbers of the seed streams (docs/format.md, section 4.1).
 CLOUD_STREAM, SEGMENT_STREAM, CELL_STREAM, RAW_STREAM = 0, 1, 2, 3
 
 
-def encipher(data: Bytes, key: bytes) -> Bytes:
+def encipher(data: Bytes, key: bytes, *, out: Bytes | None = None) -> Bytes:
     """Scramble and diffuse.
 
     Args:
         data: uint8 (n,), any n from 0 up.
         key: 32 bytes, used for this one message only.
+        out: uint8 (n,) to write to, not overlapping ``data``; ``None`` makes a new array.
 
     Returns:
-        uint8 (n,), a new array.
+        uint8 (n,).
     """
     import numpy as np
 
     kernels, lock = _kernels()
     data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
-    out = np.empty_like(data)
+    if out is None:
+        out = np.empty_like(data)
     with lock:
         kernels.scramble(_words(data), out, seeds, cloud, *slides, False)
         kernels.decompose(out, out, seeds, cloud, False)
@@ -57,7 +63,7 @@ def decipher(data: Bytes, key: bytes, *, overwrite: bool = False) -> Bytes:
     kernels, lock = _kernels()
     data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
-    middle = _words(data) if overwrite and data.flags.writeable else np.empty_like(data)
+    middle = _words(data) if overwrite and data.flags.writeable else work_space(len(data))
     out = np.empty_like(data)
     with lock:
         kernels.decompose(data, middle, seeds, cloud, True)
@@ -93,6 +99,22 @@ def keystream_blocks(key: bytes, first: int = 0, segments: int = 64) -> Iterator
 
     for segment in itertools.count(first, segments):
         yield _raw_rows(key, RAW_STREAM, segments * SEGMENT_ROWS * ROW_BYTES, segment)
+
+
+def work_space(size: int) -> Bytes:
+    """Memory for intermediate results of one call: uint8 (size,), valid until this thread's next call.
+
+    Memory new from the system costs more than the kernels that fill it, so each thread keeps its own, up to
+    WORK_SPACE bytes.
+    """
+    import numpy as np
+
+    if size > WORK_SPACE:
+        return np.empty(size, np.uint8)
+    kept: Bytes | None = getattr(_own, "work_space", None)
+    if kept is None or len(kept) < size:
+        kept = _own.work_space = np.empty(size, np.uint8)
+    return kept[:size]
 
 
 def warm_up() -> None:

@@ -162,3 +162,22 @@ def test_overwrite_gives_the_same_and_leaves_read_only_data_alone() -> None:
     for given_data in (read_only, enciphered.copy(), np.frombuffer(b"x" + enciphered.tobytes(), np.uint8)[1:]):
         np.testing.assert_array_equal(cipher.decipher(given_data, KEY, overwrite=True), data)
     np.testing.assert_array_equal(read_only, enciphered)
+
+
+def test_work_space_is_a_threads_own_and_bounded() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    mine = cipher.work_space(1000)
+    assert np.shares_memory(mine, cipher.work_space(500))
+    with ThreadPoolExecutor(1) as pool:
+        assert not np.shares_memory(mine, pool.submit(cipher.work_space, 1000).result())
+    large = cipher.work_space(cipher.WORK_SPACE + 1)
+    assert len(large) == cipher.WORK_SPACE + 1
+    assert not np.shares_memory(large, cipher.work_space(cipher.WORK_SPACE + 1))
+
+
+def test_results_survive_the_next_call() -> None:
+    data = [message(9000, seed) for seed in range(3)]
+    enciphered = [cipher.encipher(each, KEY) for each in data]
+    deciphered = [cipher.decipher(each, KEY) for each in enciphered]
+    np.testing.assert_array_equal(data, deciphered)
