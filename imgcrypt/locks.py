@@ -7,7 +7,10 @@ import threading
 
 
 class ForkSafeLock:
-    """A reentrant lock. A child gets a new one, as another thread of its parent may have held the old one."""
+    """A reentrant lock. A child gets a new one, as another thread of its parent may have held the old one.
+
+    Python never forgets what it is to do at a fork: make few of these, at most one for each thing that stays.
+    """
 
     def __init__(self) -> None:
         self._renew()

@@ -101,7 +101,9 @@ def load(entry: Entry, provider: str = "auto") -> Net:
     if provider not in PROVIDERS:
         raise ProviderError(f"no provider is called {provider!r}; choose from {', '.join(PROVIDERS)}")
     with _loading:
-        return _nets.setdefault((entry, provider), Net(entry, provider))
+        if (entry, provider) not in _nets:
+            _nets[entry, provider] = Net(entry, provider)
+        return _nets[entry, provider]
 
 
 def _abandon() -> None:
