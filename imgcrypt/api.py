@@ -182,7 +182,7 @@ def _check(image: Image, lossless: bool) -> None:
 
     if not isinstance(image, np.ndarray):
         raise ImageError(f"a picture is a NumPy array, not {type(image).__name__}")
-    if image.dtype not in (np.dtype("u1"), np.dtype("u2")):
+    if image.dtype.newbyteorder("=") not in (np.dtype("u1"), np.dtype("u2")):
         raise ImageError(f"samples of dtype {image.dtype} are not served; convert the picture to uint8 or uint16")
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))):
         raise ImageError(f"a picture of shape {image.shape} is not served; give (H, W), (H, W, 3) or (H, W, 4)")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import stat
 import sys
 import threading
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +25,22 @@ if TYPE_CHECKING:
 
 SUFFIX = ".imgc"
 KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
+
+
+class Provider(StrEnum):
+    """What runs the net."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Suite(StrEnum):
+    """What protects the file."""
+
+    HYBRID = "hybrid"
+    CHAOS = "chaos"
+
 
 app = typer.Typer(
     help="Encrypt pictures by deep compressed sensing and a compound chaotic cipher, sealed by AES-256-GCM.",
@@ -41,12 +59,18 @@ PassphraseOption = Annotated[
 ]
 OutputOption = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="- is standard output")]
 ForceOption = Annotated[bool, typer.Option("--force", help="replace an existing output file")]
-ProviderOption = Annotated[str, typer.Option(help="what runs the net: auto, cpu or cuda")]
+ProviderOption = Annotated[Provider, typer.Option(help="what runs the net")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="say what ran, where and for how long")]
 
 
 def main() -> None:
     """Run the command; turn every expected error into one line on standard error."""
+    # OpenCV's warnings about odd files would land among the messages.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    for stream in (sys.stdout, sys.stderr):
+        # File names may hold bytes that are no text.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             app()
@@ -60,7 +84,7 @@ def main() -> None:
         # Whoever read the output has enough, or its device is full; Python would complain again when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            _say(f"imgcrypt: cannot write to standard output: {error.strerror}")
+            _say(f"imgcrypt: cannot use {error.filename or 'standard output'}: {error.strerror}")
         sys.exit(1)
     except MemoryError:
         _say("imgcrypt: the picture does not fit into memory; use a machine with more of it")
@@ -73,6 +97,10 @@ def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE",
     from imgcrypt.keys import Key
 
     key = Key.generate()
+    if output == files.STANDARD:
+        print(key.text())
+        _say(f"key {key.fingerprint()}")
+        return
     key.save(output)
     print(f"{output}: key {key.fingerprint()}")
 
@@ -86,8 +114,8 @@ def enc(
     lossless: Annotated[bool, typer.Option("--lossless", help="keep every sample exactly")] = False,
     rate: Annotated[float | None, typer.Option(help="bytes of measurements per sample [default: the net's]")] = None,
     net: Annotated[str | None, typer.Option(help="the sampling net [default: the default one]")] = None,
-    suite: Annotated[str, typer.Option(help="hybrid, or chaos for research")] = "hybrid",
-    provider: ProviderOption = "auto",
+    suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
+    provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -98,7 +126,11 @@ def enc(
             f"a ciphertext named {suffix} would be recompressed or refused as a picture; name it {SUFFIX}",
             param_hint="-o",
         )
+    if lossless and (rate is not None or net is not None):
+        raise typer.BadParameter("it keeps every sample: leave out --rate and --net", param_hint="--lossless")
     files.check_output(target, force)
+    if files.STANDARD not in (picture, target) and Path(target).exists() and Path(target).samefile(picture):
+        raise files.FileError(f"{target} is the picture itself; give -o another name")
     secret = _key(key, passphrase, confirm=True)
     loading = _Loading()
     data = files.read(picture)
@@ -137,13 +169,15 @@ def dec(
     key: KeyOption = None,
     passphrase: PassphraseOption = False,
     output: OutputOption = None,
-    provider: ProviderOption = "auto",
+    provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Decrypt FILE into the picture it was made from (as .png where the original was not a lossless format)."""
     target = output or _decrypted_name(file)
     files.check_output(target, force)
+    suffix = ".png" if target == files.STANDARD else Path(target).suffix.lower()
+    _check_suffix(suffix)
     secret = _key(key, passphrase, confirm=False)
     loading = _Loading()
     data = files.read(file)
@@ -156,9 +190,8 @@ def dec(
     started = time.perf_counter()
     image = imgcrypt.decrypt(data, secret, provider=provider)
     seconds = time.perf_counter() - started
-    suffix = ".png" if target == files.STANDARD else Path(target).suffix
     files.write(target, pictures.encode(image, suffix), force)
-    note = "" if suffix.lower() not in pictures.LOSSY_SUFFIXES else f"; {suffix} loses detail, .png would not"
+    note = "" if suffix not in pictures.LOSSY_SUFFIXES else f"; {suffix} loses detail, .png would not"
     _say(f"{file} -> {target}: {_shape(info)}{note}")
     if verbose:
         _say(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
@@ -196,6 +229,8 @@ def demo(
     force: ForceOption = False,
 ) -> None:
     """Do the whole job on a picture in the package: write its stages as one PNG, print a table."""
+    if output != files.STANDARD and Path(output).suffix.lower() != ".png":
+        raise typer.BadParameter(f"the stages are a PNG; name it .png, not {output}", param_hint="-o")
     files.check_output(output, force)
     loading = _Loading()
     from imgcrypt import demo_job
@@ -235,7 +270,7 @@ class _Loading:
     def wait(self) -> None:
         self._thread.join(1.5)
         if self._thread.is_alive():
-            _say("compiling the cipher for this machine: about 10 s, the first time only ...")
+            _say("preparing the cipher; the first time on a machine it is compiled, which takes about 10 s ...")
             self._thread.join()
         if self._error is not None:
             raise self._error
@@ -250,7 +285,7 @@ def _key(file: str | None, passphrase: bool, confirm: bool) -> Key:
         text = os.environ.get(PASSPHRASE_VARIABLE)
         return Key.from_passphrase(_ask_passphrase(confirm) if text is None else text)
     file = file or os.environ.get(KEY_VARIABLE)
-    if file is None:
+    if not file:
         raise typer.BadParameter(
             f"give a key: -k FILE (imgcrypt keygen -o FILE makes one), ${KEY_VARIABLE}, or -p for a passphrase",
             param_hint="-k/-p",
@@ -300,8 +335,19 @@ def _decrypted_name(file: str) -> str:
         raise typer.BadParameter(
             f"{file} is not the name of a picture with {SUFFIX} behind it; name the picture with -o", param_hint="-o"
         )
-    form = FORMATS.get(Path(name).suffix.lower())
-    return name if form and form.lossless else str(Path(name).with_suffix(".png"))
+    suffix = Path(name).suffix.lower()
+    if suffix in FORMATS and FORMATS[suffix].lossless:
+        return name
+    return str(Path(name).with_suffix(".png")) if suffix in _picture_suffixes() else f"{name}.png"
+
+
+def _check_suffix(suffix: str) -> None:
+    from imgcrypt.pictures import FORMATS
+
+    if suffix not in FORMATS:
+        raise typer.BadParameter(
+            f"cannot write pictures as {suffix or 'a name without suffix'}; use {', '.join(FORMATS)}", param_hint="-o"
+        )
 
 
 def _colors(image: Image) -> Image:

@@ -45,7 +45,7 @@ def check_output(name: str, force: bool) -> None:
             raise FileError("standard output is a terminal, and the output is not text; give -o FILE or a pipe")
         return
     try:
-        exists, is_folder = os.path.lexists(name), Path(name).is_dir()
+        exists, is_folder = os.path.lexists(name) and not _is_stream(name), Path(name).is_dir()
     except OSError as error:
         raise FileError(f"cannot write {name}: {error.strerror}") from None
     if is_folder:
@@ -71,6 +71,12 @@ def write(name: str, data: bytes, force: bool) -> None:
             raise FileError(f"cannot write to standard output: {error.strerror}") from None
         return
     path = Path(name)
+    if _is_stream(name):
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise FileError(f"cannot write {name}: {error.strerror}") from None
+        return
     part = path.with_name(f".imgcrypt-{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
@@ -83,3 +89,9 @@ def write(name: str, data: bytes, force: bool) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _is_stream(name: str) -> bool:
+    """Whether the name is a device or a pipe, which take data and must not be replaced."""
+    path = Path(name)
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -302,7 +302,7 @@ def test_picture_smaller_than_its_measurements_is_worth_a_hint(run: Run, key_fil
 
 def test_lossy_output_is_pointed_out(run: Run, key_file: str) -> None:
     Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((40, 40, 3)), Key.load(key_file), lossless=True))
-    assert ".JPG loses detail" in run("dec", "a.imgc", "-k", key_file, "-o", "a.JPG").text
+    assert ".jpg loses detail" in run("dec", "a.imgc", "-k", key_file, "-o", "a.JPG").text
     assert "loses" not in run("dec", "a.imgc", "-k", key_file, "-o", "a.bmp").text
 
 
@@ -499,19 +499,21 @@ def test_read_only_folder_is_refused(run: Run, key_file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
-    [("b.gif", "cannot write pictures as .gif"), ("b", "without suffix"), ("b.jpg", "cannot hold")],
+    ("name", "code", "sentence"),
+    [("b.gif", 2, "cannot write pictures as .gif"), ("b", 2, "without suffix"), ("b.jpg", 1, "cannot hold")],
 )
-def test_picture_that_its_format_cannot_hold_is_refused(name: str, sentence: str, run: Run, key_file: str) -> None:
+def test_picture_that_its_format_cannot_hold_is_refused(
+    name: str, code: int, sentence: str, run: Run, key_file: str
+) -> None:
     Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((4, 5), "uint16"), Key.load(key_file), lossless=True))
-    fails(run, 1, sentence, "dec", "a.imgc", "-k", key_file, "-o", name)
+    fails(run, code, sentence, "dec", "a.imgc", "-k", key_file, "-o", name)
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--suite", "plain"], "hybrid, chaos"),
-        (["--provider", "tpu"], "auto, cpu, cuda"),
+        (["--suite", "plain"], "'hybrid', 'chaos'"),
+        (["--provider", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["--net", "none"], "no net is called 'none'"),
         (["--rate", "0.99"], "the rates served are"),
         (["--lossless", "--rate", "0.18"], "leave out"),
@@ -716,9 +718,45 @@ def test_full_device_behind_standard_output_is_one_sentence(command: list[str], 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX sessions")
 @pytest.mark.parametrize("command", ["enc", "dec"])
 def test_passphrase_is_not_taken_from_the_input_where_there_is_no_terminal(command: str, run: Run) -> None:
-    code, out, text = process(command, "-", "-p", "-o", "out", input=b"words\nwords\nwords\n", start_new_session=True)
+    code, out, text = process(
+        command,
+        "-",
+        "-p",
+        "-o",
+        {"enc": "out", "dec": "out.png"}[command],
+        input=b"words\nwords\nwords\n",
+        start_new_session=True,
+    )
     assert code in (1, 2)
     assert out == b""
     assert "IMGCRYPT_PASSPHRASE" in text
     assert "Traceback" not in text
     assert contents() == {}
+
+
+def test_a_picture_is_not_overwritten_by_its_own_ciphertext(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    Path("a.png").rename("a")
+    fails(run, 1, "is the picture itself", "enc", "a", "-k", key_file, "--lossless", "-o", "a", "--force")
+
+
+@pytest.mark.parametrize(
+    ("name", "picture"), [("shot.1.imgc", "shot.1.png"), ("a.jpg.imgc", "a.png"), ("a.tif.imgc", "a.tif")]
+)
+def test_default_name_of_the_decrypted_picture(name: str, picture: str, run: Run, key_file: str) -> None:
+    Path(name).write_bytes(imgcrypt.encrypt(noise((4, 5)), Key.load(key_file), lossless=True))
+    assert run("dec", name, "-k", key_file).code == 0
+    assert Path(picture).exists()
+
+
+def test_keygen_writes_the_key_to_standard_output(run: Run) -> None:
+    done = run("keygen", "-o", "-")
+    assert done.code == 0
+    key = Key.parse(done.out.decode())
+    assert key.fingerprint() in done.text
+    assert contents().keys() <= {"key.txt"}
+
+
+def test_demo_makes_nothing_but_a_png(run: Run) -> None:
+    assert run("demo", "-o", "stages.jpg").code == 2
+    assert not Path("stages.jpg").exists()

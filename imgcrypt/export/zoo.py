@@ -74,8 +74,16 @@ class Entry:
 
 @functools.cache
 def entries() -> tuple[Entry, ...]:
-    """Every net of the package, in the order in which they were made."""
-    return tuple(Entry.from_json(entry, FOLDER) for entry in json.loads((FOLDER / "manifest.json").read_text()))
+    """Every net of the package, in the order in which they were made.
+
+    Raises:
+        NetError: the manifest is missing.
+    """
+    try:
+        manifest = json.loads((FOLDER / "manifest.json").read_text())
+    except OSError as error:
+        raise NetError(f"cannot read the nets' manifest: {error.strerror}; install imgcrypt again") from None
+    return tuple(Entry.from_json(entry, FOLDER) for entry in manifest)
 
 
 def choose(net: str | None, rate: float | None, channels: int) -> Entry:

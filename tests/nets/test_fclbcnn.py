@@ -31,7 +31,7 @@ def test_warm_start_finds_the_linear_solution() -> None:
     # Pictures that are linear in a few numbers can be sampled and rebuilt almost exactly.
     basis = torch.rand(6, 3, 33, 33)
     pictures = torch.einsum("nk,kchw->nchw", torch.rand(400, 6) / 6, basis)
-    net = fclbcnn.Fclbcnn(grid=1, depth=10)
+    net = fclbcnn.Fclbcnn(grid=3, depth=10)
     before = (net(pictures) - pictures).square().mean()
     fclbcnn.warm_start(net, pictures)
     after = (net(pictures) - pictures).square().mean()
