@@ -64,7 +64,12 @@ VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="say what r
 
 
 def main() -> None:
-    """Run the command; turn every expected error into one line on standard error."""
+    """The ``imgcrypt`` command."""
+    run(app, "imgcrypt")
+
+
+def run(commands: typer.Typer, name: str) -> None:
+    """Run the command of this name; turn every expected error into one line on standard error."""
     # OpenCV's warnings about odd files would land among the messages.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     for stream in (sys.stdout, sys.stderr):
@@ -73,22 +78,27 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            app()
+            commands()
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except ImgcryptError as error:
-        _say(f"imgcrypt: {error}")
+        _say(f"{name}: {error}")
         sys.exit(1)
     except OSError as error:
-        # Whoever read the output has enough, or its device is full; Python would complain again when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_output()
         if not isinstance(error, BrokenPipeError):
-            _say(f"imgcrypt: cannot use {error.filename or 'standard output'}: {error.strerror}")
+            _say(f"{name}: cannot use {error.filename or 'standard output'}: {error.strerror}")
         sys.exit(1)
     except MemoryError:
-        _say("imgcrypt: the picture does not fit into memory; use a machine with more of it")
+        _say(f"{name}: this does not fit into memory; use a machine with more of it, or a smaller picture")
         sys.exit(1)
+
+
+def leave_output() -> None:
+    """Whoever read the output has enough, or its device is full; Python would complain again when it closes it."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from imgcrypt import files
-from imgcrypt.errors import ImgcryptError
+from imgcrypt.cli import leave_output, run
 
 app = typer.Typer(
     help="Measure imgcrypt: its cipher, its nets, and the tables of the paper.",
@@ -30,18 +29,8 @@ ProviderOption = Annotated[str, typer.Option(help="what runs the net: auto, cpu 
 
 
 def main() -> None:
-    """Run the command; turn every expected error into one line on standard error."""
-    try:
-        app()
-    except ImgcryptError as error:
-        _say(f"bench: {error}")
-        sys.exit(1)
-    except BrokenPipeError:
-        _leave_pipe()
-        sys.exit(1)
-    except MemoryError:
-        _say("bench: this does not fit into memory; give smaller sizes")
-        sys.exit(1)
+    """The ``bench`` command."""
+    run(app, "bench")
 
 
 @app.command()
@@ -84,7 +73,7 @@ def keystream(
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         # The reader has enough, as it may.
-        _leave_pipe()
+        leave_output()
 
 
 @app.command()
@@ -169,11 +158,6 @@ def _rate(text: str) -> float:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a rate, as 0.18 is", param_hint="--rates") from None
-
-
-def _leave_pipe() -> None:
-    """Whoever read the output has enough; Python would complain when it closes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str) -> None:
