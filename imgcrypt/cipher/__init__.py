@@ -51,8 +51,8 @@ def encipher(data: Bytes, key: bytes, *, out: Bytes | None = None) -> Bytes:
     if out is None:
         out = np.empty_like(data)
     with lock:
-        kernels.scramble(_words(data), out, seeds, cloud, *slides, False)
-        kernels.decompose(out, out, seeds, cloud, False)
+        kernels.scramble(_read_only(_words(data)), out, seeds, cloud, *slides, False)
+        kernels.decompose(_read_only(out), out, seeds, cloud, False)
     return out
 
 
@@ -66,8 +66,8 @@ def decipher(data: Bytes, key: bytes, *, overwrite: bool = False) -> Bytes:
     middle = _words(data) if overwrite and data.flags.writeable else work_space(len(data))
     out = np.empty_like(data)
     with lock:
-        kernels.decompose(data, middle, seeds, cloud, True)
-        kernels.scramble(middle, out, seeds, cloud, *slides, True)
+        kernels.decompose(_read_only(data), middle, seeds, cloud, True)
+        kernels.scramble(_read_only(middle), out, seeds, cloud, *slides, True)
     return out
 
 
@@ -189,6 +189,13 @@ def _raw_rows(key: bytes, number: int, size: int, first: int = 0) -> Bytes:
             words = kernels.keystream(seeds, _cloud(key), SEGMENT_ROWS)
     stream: Bytes = words.reshape(-1).view(np.uint8)
     return stream[:size]
+
+
+def _read_only(data: Bytes) -> Bytes:
+    """A view that cannot be written to: Numba would compile each kernel a second time for writable input."""
+    view = data.view()
+    view.flags.writeable = False
+    return view
 
 
 def _words(data: Bytes) -> Bytes:

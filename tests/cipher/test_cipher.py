@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -181,3 +184,20 @@ def test_results_survive_the_next_call() -> None:
     enciphered = [cipher.encipher(each, KEY) for each in data]
     deciphered = [cipher.decipher(each, KEY) for each in enciphered]
     np.testing.assert_array_equal(data, deciphered)
+
+
+def test_each_kernel_is_compiled_once_whatever_the_input() -> None:
+    program = """
+import numpy as np
+from imgcrypt import cipher
+from imgcrypt.cipher import launch
+cipher.warm_up()
+data = np.zeros(9000, np.uint8)
+for given in (data, np.frombuffer(bytes(9000), np.uint8), data[3:], data[::2]):
+    for overwrite in (False, True):
+        cipher.decipher(cipher.encipher(given, bytes(32)), bytes(32), overwrite=overwrite)
+        cipher.decipher(given, bytes(32), overwrite=overwrite)
+print(*(len(getattr(launch.kernels(), name).signatures) for name in ("scramble", "decompose")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 1\n"
