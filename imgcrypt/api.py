@@ -51,22 +51,6 @@ def encrypt(
         NetError: no such net or rate.
         ProviderError: the provider does not start.
     """
-    secrets = envelope.Secrets.fresh()
-    return _encrypt(image, key, secrets, lossless=lossless, rate=rate, net=net, suite=suite, provider=provider)
-
-
-def _encrypt(
-    image: Image,
-    key: Key,
-    secrets: envelope.Secrets,
-    *,
-    lossless: bool = False,
-    rate: float | None = None,
-    net: str | None = None,
-    suite: str = "hybrid",
-    provider: str = "auto",
-) -> bytes:
-    """As :func:`encrypt`, with the file's random values given: for tests and the security bench only."""
     if suite not in SUITES:
         raise ImgcryptError(f"no suite is called {suite!r}; choose from {', '.join(SUITES)}")
     if lossless and (rate is not None or net is not None):
@@ -96,7 +80,7 @@ def _encrypt(
         digest=b"",
         records=records,
     )
-    return envelope.seal(payload, header, key, secrets)
+    return envelope.seal(payload, header, key, envelope.Secrets.fresh())
 
 
 def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Image:

@@ -1,7 +1,7 @@
 """The cipher in plain Python, byte for byte what the kernels do, for reading and for tests.
 
 It follows docs/format.md, section 4, step by step and shares nothing with the kernels but the constants.
-About 2 s per megabyte.
+It takes seconds for a megabyte.
 """
 
 from __future__ import annotations
