@@ -137,6 +137,27 @@ def timing(
     finish("timing", settings, results, bench.tables(results), json)
 
 
+@app.command()
+def attack(
+    images: Annotated[
+        str | None, typer.Option(metavar="DIR", help="folder of pictures [default: the bundled one, and made ones]")
+    ] = None,
+    size: Annotated[int, typer.Option(help="pixels a side")] = 256,
+    known: Annotated[str, typer.Option(help="numbers of known pictures")] = "16,24,48",
+    seed: Annotated[int, typer.Option(min=0, help="of the pictures and of keys that are held fixed")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """Attack the chaos suite with chosen and known pictures: figure 8."""
+    _check(json)
+    counts = [_number(text, "--known") for text in _list(known)]
+    from imgcrypt.bench import attack as bench
+    from imgcrypt.bench.common import finish
+
+    results = bench.run(None if images is None else Path(images), size, counts, seed)
+    settings = {"size": size, "known": counts, "seed": seed, "images": images is not None}
+    finish("attack", settings, results, bench.tables(results), json)
+
+
 def _check(json: str | None) -> None:
     """Refuse a JSON file that cannot be written before anything is measured."""
     if json is not None and json != files.STANDARD:

@@ -1,0 +1,299 @@
+"""``bench attack``: the paper's figure 8 and what it leaves out, attacks with chosen and with known pictures.
+
+The attacks are in :mod:`imgcrypt.bench.cryptanalysis`, which sees no key. Each is made against three victims that
+encrypt gray pictures with the suite ``chaos``: imgcrypt as it is, where the image key is bound to salt, file key and
+digest; the same with salt and file key held fixed, which leaves the digest; and the cipher with one image key for all
+pictures, which exists in this module alone. Against the last the attacks must succeed: it shows that they are real.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import imgcrypt
+from imgcrypt import cipher, container, demo_job, envelope, pictures
+from imgcrypt.bench import cryptanalysis, quality
+from imgcrypt.bench.common import NONE, BenchError, table
+from imgcrypt.bench.cryptanalysis import EquivalentKey
+from imgcrypt.metrics import correlation, entropy, psnr
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Bytes = NDArray[np.uint8]
+Show = Callable[[str, Bytes], object]
+
+RELEASED, DIGEST, BARE = "salt and digest", "digest alone", "nothing"
+"""What the victims bind the image key to."""
+BLACK_WHITE, SINGLE, DIFFERENCES = "black, white", "black, white, single pixels", "black, white, differences"
+SINGLE_PIXELS = 64
+"""Pixels that the attack with single pixels is after: each takes a picture of its own."""
+FLIPS = 16
+"""Pictures that differ from black in one pixel, for the second table."""
+LARGEST = 1024
+"""Pixels a side."""
+KNOWN = (2, 256)
+"""Known pictures, fewest and most."""
+NO_PROOF = (
+    "An attack that fails says only that this attack fails. It is no proof of security, and there is none for a chaos "
+    "cipher."
+)
+
+
+@dataclasses.dataclass
+class Victim:
+    """Encrypts messages, uint8 (n,) to uint8 (n,), and counts them. Its keys stay inside ``encipher``."""
+
+    encipher: Callable[[Bytes], Bytes]
+    asked: int = 0
+
+    def __call__(self, message: Bytes) -> Bytes:
+        self.asked += 1
+        return self.encipher(message)
+
+
+def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: Show | None = None) -> dict[str, Any]:
+    """Attack every victim in every way, and measure how much of a picture that the attack has not seen comes out.
+
+    Args:
+        images: folder whose first picture, made square, is the unseen one, while random windows of the others are the
+            known ones; ``None`` takes the bundled picture, and known pictures made by code.
+        size: pixels a side of all pictures, 2 to LARGEST.
+        known: numbers of known pictures to try, each within KNOWN.
+        seed: of the pictures made or chosen, and of the keys that this module holds fixed. Salts and file keys of
+            imgcrypt as it is are random always.
+        show: is given a name and uint8 (size, size) of the unseen picture, ``picture``, and for each victim of the
+            ciphertexts of it, of black and of white, and of what each attack makes of the first.
+
+    Returns:
+        ``attacks``, for each victim and attack ``pictures`` asked or known, ``claimed_share`` of the bytes that the
+        attack believes to have and ``claimed_right_share`` of these (``None`` without any), ``right_share`` of all,
+        ``psnr_db``, ``correlation`` with the truth, ``seconds``; ``one_pixel``, the share of bytes by which the
+        ciphertexts of black and of black with one pixel of 1 differ; ``ciphertexts``, statistics of black's and of
+        white's; ``chance``, what noise gives.
+
+    Raises:
+        BenchError: a size or number out of range, or a folder of fewer than two pictures.
+        ImageError: a picture is not of 8 bits, or too small.
+    """
+    if not 2 <= size <= LARGEST:
+        raise BenchError(f"cannot attack pictures of {size} pixels a side; give a size from 2 to {LARGEST}")
+    if bad := [count for count in known if not KNOWN[0] <= count <= KNOWN[1]]:
+        raise BenchError(f"cannot attack with {bad[0]} known pictures; give numbers from {KNOWN[0]} to {KNOWN[1]}")
+    rng = np.random.default_rng(seed)
+    truth, others = _pictures(images, size, max(known, default=0), rng)
+    pixels = rng.choice(truth.size, min(SINGLE_PIXELS, truth.size), replace=False)
+    show = show or (lambda name, picture: None)
+    show("picture", truth)
+    attacks: list[dict[str, Any]] = []
+    one_pixel, ciphertexts = [], []
+    for bound_to, victim in _victims(size, rng).items():
+        target = victim(truth.reshape(-1))
+        show(f"{bound_to}: ciphertext", target.reshape(truth.shape))
+        for attack, recover in _attacks(others, known, pixels).items():
+            victim.asked, started = 0, time.perf_counter()
+            key = recover(victim)
+            found = key.decipher(target).reshape(truth.shape)
+            seconds = time.perf_counter() - started
+            record = {"bound_to": bound_to, "attack": attack, "pictures": victim.asked}
+            attacks.append(record | _score(truth, found, key) | {"seconds": seconds})
+            show(f"{bound_to}: {attack}", found)
+        one_pixel.append({"bound_to": bound_to} | _one_pixel(victim, pixels[:FLIPS], truth.size))
+        for name, level in (("black", 0), ("white", 255)):
+            plane = victim(np.full(truth.size, level, np.uint8)).reshape(truth.shape)
+            show(f"{bound_to}: ciphertext of {name}", plane)
+            ciphertexts.append({"bound_to": bound_to, "picture": name} | _statistics(plane))
+    return {
+        "size": size,
+        "chance": _chance(truth),
+        "attacks": attacks,
+        "one_pixel": one_pixel,
+        "ciphertexts": ciphertexts,
+    }
+
+
+def tables(results: dict[str, Any]) -> Iterator[Table]:
+    """The attacks; what one pixel changes; the statistics of figure 8."""
+    chance, size = results["chance"], results["size"]
+    yield table(
+        f"figure 8: attacks on an unseen picture, {size} x {size} gray, suite chaos",
+        ["key bound to", "attack", "pictures", "claimed", "of it right", "right in all", "PSNR dB", "correlation", "s"],
+        [_attack_row(record) for record in results["attacks"]],
+        f"Noise has one byte in 256 right, {chance['right_share']:.3%} ± {chance['right_share_deviation']:.3%}, PSNR "
+        f"{chance['psnr_db']:.2f} dB, correlation 0 ± {chance['correlation_deviation']:.4f}; bytes that an attack does "
+        "not claim are filled with what is left. Key bound to nothing: one image key for all pictures, which imgcrypt "
+        f"never has; there the attacks must succeed. {NO_PROOF}",
+        left=2,
+    )
+    yield table(
+        "one pixel of a black picture set to 1: share of the ciphertext that changes",
+        ["key bound to", "least", "mean", "most", "noise"],
+        [
+            [row["bound_to"], *(f"{row[name]:.4%}" for name in ("least", "mean", "most")), f"{255 / 256:.4%}"]
+            for row in results["one_pixel"]
+        ],
+    )
+    yield table(
+        "figure 8: ciphertexts of black and white pictures",
+        ["key bound to", "picture", "entropy, bits", "ideal", "horizontal r", "vertical r"],
+        [
+            [
+                row["bound_to"],
+                row["picture"],
+                f"{row['entropy_bits']:.4f}",
+                f"{row['ideal_entropy_bits']:.4f}",
+                f"{row['correlation_horizontal']:+.4f}",
+                f"{row['correlation_vertical']:+.4f}",
+            ]
+            for row in results["ciphertexts"]
+        ],
+        "The paper shows these ciphertexts and prints no figures of them. They look alike whether the attacks above "
+        "succeed or fail: they are no measure of resistance.",
+        left=2,
+    )
+
+
+def _victims(size: int, rng: np.random.Generator) -> dict[str, Victim]:
+    """By what they bind the image key to."""
+    key, secrets, image_key = imgcrypt.Key(rng.bytes(32)), envelope.Secrets(rng.bytes(32), rng.bytes(32)), rng.bytes(32)
+
+    def file(message: Bytes) -> bytes:
+        return imgcrypt.encrypt(message.reshape(size, size), key, lossless=True, suite="chaos")
+
+    # envelope.seal adds the key's slot itself.
+    header = dataclasses.replace(container.parse(file(np.zeros(size * size, np.uint8))), records=())
+    return {
+        RELEASED: Victim(lambda message: _ciphertext(file(message))),
+        DIGEST: Victim(lambda message: _ciphertext(envelope.seal(message, header, key, secrets))),
+        BARE: Victim(lambda message: cipher.encipher(message, image_key)),
+    }
+
+
+def _ciphertext(file: bytes) -> Bytes:
+    """What anybody reads in a file of the suite chaos: its enciphered payload, the tags left out."""
+    header = container.parse(file)
+    chunks = (file[at : at + length] for at, length in map(header.chunk_at, range(header.chunks)))
+    return np.frombuffer(b"".join(chunks), np.uint8)
+
+
+def _attacks(
+    others: Bytes, known: Sequence[int], pixels: NDArray[np.int64]
+) -> dict[str, Callable[[Victim], EquivalentKey]]:
+    """What each attack makes of a victim. ``others``: the known pictures, uint8 (k, n)."""
+    size = others.shape[1]
+
+    def chosen(chosen_pictures: Bytes) -> Callable[[Victim], EquivalentKey]:
+        return lambda victim: cryptanalysis.chosen_plaintext(victim, chosen_pictures)
+
+    def given(count: int) -> Callable[[Victim], EquivalentKey]:
+        plain = others[:count]
+        return lambda victim: cryptanalysis.known_plaintext(plain, np.stack([victim(each) for each in plain]))
+
+    return {
+        BLACK_WHITE: chosen(np.zeros((0, size), np.uint8)),
+        SINGLE: chosen(cryptanalysis.single_pixels(size, pixels)),
+        DIFFERENCES: chosen(cryptanalysis.numbers(size)),
+        **{f"{count} known pictures": given(count) for count in known},
+    }
+
+
+def _score(truth: Bytes, found: Bytes, key: EquivalentKey) -> dict[str, Any]:
+    right = (found == truth).reshape(-1)
+    return {
+        "claimed_share": float(key.solved.mean()),
+        "claimed_right_share": float(right[key.solved].mean()) if key.solved.any() else None,
+        "right_share": float(right.mean()),
+        "psnr_db": psnr(truth, found),
+        "correlation": _pearson(truth, found),
+    }
+
+
+def _chance(truth: Bytes) -> dict[str, float]:
+    """What uniform noise gives: expected values, and standard deviations of those that scatter."""
+    # Of a uniform byte u and a sample t: E (u - t)^2 = var u + (127.5 - t)^2.
+    error = (256**2 - 1) / 12 + float(np.square(127.5 - truth).mean())
+    return {
+        "right_share": 1 / 256,
+        "right_share_deviation": math.sqrt(1 / 256 * 255 / 256 / truth.size),
+        "psnr_db": 10 * math.log10(255**2 / error),
+        "correlation_deviation": 1 / math.sqrt(truth.size - 1),
+    }
+
+
+def _one_pixel(victim: Victim, pixels: NDArray[np.int64], size: int) -> dict[str, float]:
+    black = victim(np.zeros(size, np.uint8))
+    changed = [float((victim(picture) != black).mean()) for picture in cryptanalysis.single_pixels(size, pixels)]
+    return {"least": min(changed), "mean": sum(changed) / len(changed), "most": max(changed)}
+
+
+def _statistics(plane: Bytes) -> dict[str, Any]:
+    return {
+        "entropy_bits": entropy(plane),
+        # The expected entropy of so many uniform bytes, to first order (Miller, 1955).
+        "ideal_entropy_bits": 8 - 255 / (2 * math.log(2) * plane.size),
+        "correlation_horizontal": correlation(plane),
+        "correlation_vertical": correlation(plane.T),
+        "histogram": np.bincount(plane.reshape(-1), minlength=256).tolist(),
+    }
+
+
+def _pearson(one: Bytes, other: Bytes) -> float:
+    """0 where it is not defined."""
+    if one.std() == 0 or other.std() == 0:
+        return 0.0
+    return float(np.corrcoef(one.reshape(-1), other.reshape(-1))[0, 1])
+
+
+def _pictures(images: Path | None, size: int, known: int, rng: np.random.Generator) -> tuple[Bytes, Bytes]:
+    """The unseen picture, uint8 (size, size), and the known ones, uint8 (known, size * size)."""
+    if images is None:
+        color = np.asarray(pictures.decode(demo_job.PICTURE.read_bytes()), np.uint8)
+        unseen = np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
+        others = [_waves(size, rng) for _ in range(known)]
+    else:
+        unseen, *photographs = [quality._kinds(path)["gray"] for path in quality._paths(images)]
+        if not photographs:
+            raise BenchError(f"the folder {images.name!r} holds one picture; add another, whose parts will be known")
+        others = [_window(photographs[rng.integers(len(photographs))], size, rng) for _ in range(known)]
+    resized = np.asarray(cv2.resize(unseen, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    return resized, np.array(others, np.uint8).reshape(known, size * size)
+
+
+def _waves(size: int, rng: np.random.Generator) -> Bytes:
+    """Soft waves with the noise of a camera."""
+    y, x = np.mgrid[:size, :size] / size
+    waves = sum(30 * np.sin(2 * np.pi * (rng.normal(0, 2) * x + rng.normal(0, 2) * y + rng.random())) for _ in range(3))
+    return np.asarray(np.clip(128 + waves + rng.normal(0, 3, (size, size)), 0, 255), np.uint8)
+
+
+def _window(photograph: Bytes, size: int, rng: np.random.Generator) -> Bytes:
+    """A random part of a picture, which is enlarged first if it is too small."""
+    scale = size / min(photograph.shape)
+    if scale > 1:
+        photograph = np.asarray(cv2.resize(photograph, None, fx=scale, fy=scale), np.uint8)
+    top, left = (int(rng.integers(side - size + 1)) for side in photograph.shape)
+    return photograph[top : top + size, left : left + size]
+
+
+def _attack_row(record: dict[str, Any]) -> list[str]:
+    right = record["claimed_right_share"]
+    return [
+        record["bound_to"],
+        record["attack"],
+        str(record["pictures"]),
+        f"{record['claimed_share']:.3%}",
+        NONE if right is None else f"{right:.3%}",
+        f"{record['right_share']:.3%}",
+        "exact" if math.isinf(record["psnr_db"]) else f"{record['psnr_db']:.2f}",
+        f"{record['correlation']:+.4f}",
+        f"{record['seconds']:.2f}",
+    ]
