@@ -26,21 +26,21 @@ SIDE = 24
 """Side of a block after interpolation."""
 
 
-class Fclbcnn(nn.Module):
-    """Sampler and reconstructor for one rate.
+class Net(nn.Module):
+    """What training and export know of a net: a sampler, a reconstructor, and 8-bit measurements between them.
 
-    A block has ``grid x grid`` cells (1 or 3 a side) of ``depth`` measurements each, so that the rate of a
-    color picture is ``grid**2 * depth / (3 * 33**2)``.
+    A block has ``grid x grid`` cells of ``depth`` measurements each, so that the rate of a color picture is
+    ``grid**2 * depth / (3 * 33**2)``.
     """
 
-    def __init__(self, grid: int = 3, depth: int = 64, features: int = 16, width: int = 64) -> None:
+    LINEAR: tuple[str, ...]
+    """What the names of the weights begin with that :meth:`warm_start` solves."""
+
+    def __init__(self, grid: int, depth: int, sampler: nn.Module, reconstructor: nn.Module) -> None:
         super().__init__()
-        if BLOCK % grid or SIDE % grid:
-            raise ValueError(f"a grid of {grid} cells divides neither {BLOCK} pixels nor {SIDE}; use 1 or 3")
         self.grid, self.depth = grid, depth
         self.block_bytes = grid**2 * depth
-        self.sampler = Sampler(grid, depth, features)
-        self.reconstructor = Reconstructor(grid, depth, width)
+        self.sampler, self.reconstructor = sampler, reconstructor
 
     def forward(self, picture: Tensor) -> Tensor:
         """Sample, quantize to 8 bits and rebuild: (N, 3, 33 h, 33 w) in [0, 1] -> the same shape, not clipped."""
@@ -54,6 +54,46 @@ class Fclbcnn(nn.Module):
     def rebuild(self, measurements: Tensor) -> Tensor:
         """Quantize measurements to 8 bits and rebuild the picture, not clipped."""
         return self.reconstructor(quantize(measurements))
+
+
+class Fclbcnn(Net):
+    """Sampler and reconstructor for one rate, with 1 or 3 cells along a block's side."""
+
+    LINEAR = ("sampler.cells.", "reconstructor.colors.")
+
+    def __init__(self, grid: int = 3, depth: int = 64, features: int = 16, width: int = 64) -> None:
+        if BLOCK % grid or SIDE % grid:
+            raise ValueError(f"a grid of {grid} cells divides neither {BLOCK} pixels nor {SIDE}; use 1 or 3")
+        super().__init__(grid, depth, Sampler(grid, depth, features), Reconstructor(grid, depth, width))
+
+    @torch.no_grad()
+    def warm_start(self, pictures: Tensor) -> None:
+        """Set the linear layers to the best linear sampling and reconstruction of the given pictures.
+
+        The sampler's cells come from a reduced-rank regression (Izenman 1975) of the pixels on the
+        interpolated maps, the fully connected layer from the ridge regression of the blocks on their
+        measurements. Training starts many decibels higher than from random weights.
+
+        Args:
+            pictures: (N, 3, 33 h, 33 w) in [0, 1]; N h w should be some thousands.
+        """
+        sampler, reconstructor, grid = self.sampler, self.reconstructor, self.grid
+        maps = patches(sampler.maps(pictures), SIDE // grid)
+        theta, maps_mean, _ = ridge(maps, patches(pictures, BLOCK // grid))
+        fitted = (maps - maps_mean) @ theta
+        _, axes = torch.linalg.eigh(fitted.T @ fitted / len(fitted))
+        axes = axes.flip(1)[:, : self.depth]  # largest variance first
+        # The largest value seen fills the byte: these distributions have long tails, and clipping costs much.
+        gain = theta @ axes / (2 * (fitted @ axes).abs().amax(0))
+        sampler.cells.weight.copy_(gain.T.reshape(sampler.cells.weight.shape))
+        sampler.cells.bias.copy_(0.5 - maps_mean @ gain)
+
+        measurements = quantize(sampler(pictures))
+        theta, rows_mean, blocks_mean = ridge(patches(measurements, grid), patches(pictures, BLOCK))
+        reconstructor.colors.weight.copy_(theta.T.reshape(reconstructor.colors.weight.shape))
+        reconstructor.colors.bias.copy_(blocks_mean - rows_mean @ theta)
+        reconstructor.contours[-1].weight.zero_()
+        reconstructor.contours[-1].bias.zero_()
 
 
 class Sampler(nn.Module):
@@ -111,46 +151,15 @@ def quantize(measurements: Tensor) -> Tensor:
     return exact + ((exact.clamp(0, 1) * 255).round() / 255 - exact).detach()
 
 
-@torch.no_grad()
-def warm_start(net: Fclbcnn, pictures: Tensor) -> None:
-    """Set the linear layers to the best linear sampling and reconstruction of the given pictures.
-
-    The sampler's cells come from a reduced-rank regression (Izenman 1975) of the pixels on the
-    interpolated maps, the fully connected layer from the ridge regression of the blocks on their
-    measurements. Training starts many decibels higher than from random weights.
-
-    Args:
-        net: changed in place.
-        pictures: (N, 3, 33 h, 33 w) in [0, 1]; N h w should be some thousands.
-    """
-    sampler, reconstructor, grid = net.sampler, net.reconstructor, net.grid
-    maps = _patches(sampler.maps(pictures), SIDE // grid)
-    theta, maps_mean, _ = _ridge(maps, _patches(pictures, BLOCK // grid))
-    fitted = (maps - maps_mean) @ theta
-    _, axes = torch.linalg.eigh(fitted.T @ fitted / len(fitted))
-    axes = axes.flip(1)[:, : net.depth]  # largest variance first
-    # The largest value seen fills the byte: these distributions have long tails, and clipping costs much.
-    gain = theta @ axes / (2 * (fitted @ axes).abs().amax(0))
-    sampler.cells.weight.copy_(gain.T.reshape(sampler.cells.weight.shape))
-    sampler.cells.bias.copy_(0.5 - maps_mean @ gain)
-
-    measurements = quantize(sampler(pictures))
-    theta, rows_mean, blocks_mean = _ridge(_patches(measurements, grid), _patches(pictures, BLOCK))
-    reconstructor.colors.weight.copy_(theta.T.reshape(reconstructor.colors.weight.shape))
-    reconstructor.colors.bias.copy_(blocks_mean - rows_mean @ theta)
-    reconstructor.contours[-1].weight.zero_()
-    reconstructor.contours[-1].bias.zero_()
-
-
-def _patches(maps: Tensor, side: int) -> Tensor:
+def patches(maps: Tensor, side: int) -> Tensor:
     """The maps' patches of ``side x side``, one a row, in double precision."""
     return F.unfold(maps, side, stride=side).transpose(1, 2).flatten(0, 1).double()
 
 
-def _ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Ridge regression of the rows of y on those of x: the matrix, and the means of x and y."""
     x_mean, y_mean = x.mean(0), y.mean(0)
     x, y = x - x_mean, y - y_mean
     covariance = x.T @ x
-    covariance += 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=x.dtype)
+    covariance += 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=x.dtype, device=x.device)
     return torch.linalg.solve(covariance, x.T @ y), x_mean, y_mean

@@ -1,7 +1,8 @@
 """Train a net: ``python -m imgcrypt.nets.train fclbcnn --rate 0.18 --data DIR --data DIR --out FOLDER``.
 
-Writes ``checkpoint.pt`` about once a minute and ``record.json`` beside it. The same command continues
-where a stopped one left off. Every batch depends on the seed and its step alone.
+Writes ``checkpoint.pt`` about once a minute and ``record.json`` beside it. The same command with ``--resume``
+continues where a stopped one left off. Every batch depends on the seed and its step alone; the learning rate
+too, unless ``--minutes`` ends the training first.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import typer
 from torch import Tensor, nn
 
 from imgcrypt.nets import data
-from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn, warm_start
+from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn, Net
 
 COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
 """Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
@@ -38,6 +39,8 @@ AVERAGING = 0.999
 """Decay of the exponential moving average of the weights, which is what gets validated and exported."""
 LARGEST_GRADIENT = 0.05
 """Norm to which a rare steep batch is cut back, some times the usual one."""
+WARM_CROPS = 1500
+"""Crops from which warm_start solves the linear layers."""
 HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
 
@@ -62,15 +65,17 @@ def main(
     steps: Annotated[int, typer.Option(help="batches in all")] = 40_000,
     seed: Annotated[int, typer.Option()] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    minutes: Annotated[float, typer.Option(help="end after this wall time, if the steps take longer")] = math.inf,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where the last run into OUT stopped")] = False,
 ) -> None:
-    """Train NET on every picture in the folders given, or go on where the last run into OUT stopped."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    else:
-        torch.device(device)
+    """Train NET on every picture in the folders given."""
+    device = _device(device)
     torch.manual_seed(seed)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    model = build(net, rate, gray)
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists() and not resume:
+        raise typer.BadParameter(f"{out} holds a training; go on with it by --resume, or give another --out")
+    trainer = Trainer(build(net, rate, gray), device, steps, minutes)
     pictures = data.load(folders, CROP)
     if len(pictures) < 2:
         raise typer.BadParameter(f"the folders hold {len(pictures)} pictures of {CROP} pixels a side; give at least 2")
@@ -78,36 +83,39 @@ def main(
     pictures = [picture for i, picture in enumerate(pictures) if i % HOLD_OUT]
     share = 1.0 if gray else GRAY_SHARE
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(model, device, steps)
-    checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
-        trainer.load(checkpoint)
-        print(f"going on from step {trainer.step}")
+        try:
+            trainer.load(checkpoint)
+        except RuntimeError:  # what PyTorch raises for weights of other names or shapes
+            raise typer.BadParameter(f"{out} holds a training of another net; give another --out") from None
+        print(f"going on from step {trainer.step}", flush=True)
     else:
-        warm_start(model, data.crops(pictures, 1500, CROP, share, np.random.default_rng([seed, steps])).contiguous())
-        trainer.average.load_state_dict(model.state_dict())
+        examples = data.crops(pictures, WARM_CROPS, CROP, share, np.random.default_rng([seed, steps]))
+        trainer.net.warm_start(examples.to(device).contiguous())
+        trainer.average.load_state_dict(trainer.net.state_dict())
     record = {
         "net": net,
         "rate": rate,
         "gray": gray,
         "pictures": len(pictures),
-        "command": _command(net, folders, rate, gray, steps, seed),
+        "command": _command(net, folders, rate, gray, steps, seed, minutes),
         "commit": _commit(),
         "device": device,
         "torch": torch.__version__,
     }
     saved = time.monotonic()
-    while trainer.step < steps:
+    while trainer.progress < 1:
         loss = trainer.train(data.crops(pictures, BATCH, CROP, share, np.random.default_rng([seed, trainer.step])))
-        if trainer.step % 100 == 0:
-            print(f"step {trainer.step}/{steps} loss {loss:.6f}", flush=True)
-        if time.monotonic() - saved > 60 or trainer.step == steps:
-            color, gray = trainer.validate(held)
-            print(f"step {trainer.step}/{steps} validation {color:.2f} dB color, {gray:.2f} dB gray", flush=True)
-            trainer.seconds += time.monotonic() - saved
-            saved = time.monotonic()
-            trainer.curve.append((trainer.step, round(color, 3), round(gray, 3)))
+        if time.monotonic() - saved > 60 or trainer.progress >= 1:
+            psnr = trainer.validate(held)
+            print(
+                f"step {trainer.step}/{steps}, {trainer.progress:.0%} done: loss {loss:.6f}, "
+                f"validation {psnr[0]:.2f} dB color, {psnr[1]:.2f} dB gray",
+                flush=True,
+            )
+            trainer.curve.append((trainer.step, round(psnr[0], 3), round(psnr[1], 3)))
             trainer.save(checkpoint)
+            saved = time.monotonic()
             record |= {"steps": trainer.step, "seconds": round(trainer.seconds), "curve": trainer.curve}
             (out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
 
@@ -115,25 +123,38 @@ def main(
 class Trainer:
     """A net, its moving average, its optimizer and how far they are."""
 
-    def __init__(self, net: Fclbcnn, device: str, steps: int) -> None:
+    def __init__(self, net: Net, device: str, steps: int, minutes: float = math.inf) -> None:
         self.net = net.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
-        self.device, self.steps, self.step, self.seconds = device, steps, 0, 0.0
+        self.device, self.steps, self.minutes, self.step = device, steps, minutes, 0
+        self._started = time.monotonic()
         self.curve: list[tuple[int, float, float]] = []
         # bfloat16 convolutions are several times faster on a CPU that has them, slower on one that does not.
         self.mixed = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
-        linear = ("sampler.cells.", "reconstructor.colors.")
-        weights = list(net.named_parameters())
+        weights = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(
             [
-                {"params": [p for name, p in weights if name.startswith(linear)], "share": LINEAR_SHARE},
-                {"params": [p for name, p in weights if not name.startswith(linear)], "share": 1.0},
+                {"params": [p for name, p in weights if name.startswith(net.LINEAR)], "share": LINEAR_SHARE},
+                {"params": [p for name, p in weights if not name.startswith(net.LINEAR)], "share": 1.0},
             ]
         )
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of the training, earlier runs into the same checkpoint counted in."""
+        return time.monotonic() - self._started
+
+    @property
+    def progress(self) -> float:
+        """How much of the training is done, by steps or by wall time, whichever is further; at 1 it ends.
+
+        The learning rate follows this, so that it has come down to nothing at the end, whichever end it is.
+        """
+        return max(self.step / self.steps, self.seconds / (60 * self.minutes))
+
     def train(self, batch: Tensor) -> float:
         """One step on (N, 3, H, W): the loss, mean squared error."""
-        rate = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * self.step / self.steps)) * min(1, self.step / 200)
+        rate = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * min(1, self.progress))) * min(1, self.step / 200)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         batch = batch.to(self.device)
@@ -188,14 +209,25 @@ class Trainer:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        self.step, self.curve = state["step"], state["curve"]
+        self._started = time.monotonic() - state["seconds"]
 
 
-def _command(net: str, folders: list[Path], rate: float, gray: bool, steps: int, seed: int) -> str:
+def _device(name: str) -> str:
+    """``cpu`` or ``cuda``, also for ``auto``."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise typer.BadParameter(f"PyTorch has no device {name!r} here; use auto or cpu")
+    return name
+
+
+def _command(net: str, folders: list[Path], rate: float, gray: bool, steps: int, seed: int, minutes: float) -> str:
     """The command to repeat this training, the folders cut to names that mean something elsewhere."""
     names = " ".join(f"--data {folder.resolve().parent.name}/{folder.name}" for folder in folders)
     kind = " --gray" if gray else ""
-    return f"python -m imgcrypt.nets.train {net} --rate {rate}{kind} {names} --steps {steps} --seed {seed}"
+    limit = f" --minutes {minutes:g}" if minutes < math.inf else ""
+    return f"python -m imgcrypt.nets.train {net} --rate {rate}{kind} {names} --steps {steps} --seed {seed}{limit}"
 
 
 def _commit() -> str:

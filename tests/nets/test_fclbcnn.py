@@ -33,7 +33,7 @@ def test_warm_start_finds_the_linear_solution() -> None:
     pictures = torch.einsum("nk,kchw->nchw", torch.rand(400, 6) / 6, basis)
     net = fclbcnn.Fclbcnn(grid=3, depth=10)
     before = (net(pictures) - pictures).square().mean()
-    fclbcnn.warm_start(net, pictures)
+    net.warm_start(pictures)
     after = (net(pictures) - pictures).square().mean()
     assert after < 2e-5 < before
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import cv2  # noqa: E402
 import typer  # noqa: E402
 
 from imgcrypt.nets import data, train  # noqa: E402
+from imgcrypt.nets.fclbcnn import Fclbcnn  # noqa: E402
 
 
 @pytest.fixture
@@ -39,11 +43,7 @@ def test_small_pictures_are_left_out(folder: Path) -> None:
     assert data.load([folder], 121) == []
 
 
-def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(train, "BATCH", 2)
-    monkeypatch.setattr(train, "warm_start", lambda *_: None)
+def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     batches = [torch.rand(2, 3, 99, 99) for _ in range(4)]
 
@@ -66,13 +66,68 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(
     for one, other in zip(whole.average.parameters(), resumed.average.parameters(), strict=True):
         torch.testing.assert_close(one, other)
 
-    train.main("fclbcnn", [folder], tmp_path / "run", 0.01, True, 2, 0, "cpu")
-    record = json.loads((tmp_path / "run" / "record.json").read_text())
+
+@pytest.fixture
+def command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """The whole command on a small batch, without the warm start; returns the record."""
+    monkeypatch.setattr(train, "BATCH", 2)
+    monkeypatch.setattr(train, "WARM_CROPS", 1)
+    monkeypatch.setattr(Fclbcnn, "warm_start", lambda *_: None)
+
+    def call(rate: float = 0.01, steps: int = 2, device: str = "cpu", **options: Any) -> dict[str, Any]:
+        train.main("fclbcnn", [folder], tmp_path / "run", rate, True, steps, 0, device, **options)
+        record: dict[str, Any] = json.loads((tmp_path / "run" / "record.json").read_text())
+        return record
+
+    return call
+
+
+def test_the_command_leaves_a_record_and_goes_on_when_told_to(
+    command: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = command()
     assert record["steps"] == 2
     assert record["pictures"] == 3
     assert len(record["curve"]) == 1
-    train.main("fclbcnn", [folder], tmp_path / "run", 0.01, True, 2, 0, "cpu")
+    assert record["command"].endswith("--steps 2 --seed 0")
+    assert "step 2/2, 100% done: loss" in capsys.readouterr().out
+    with pytest.raises(typer.BadParameter, match="--resume"):
+        command()
+    assert command(steps=3, resume=True)["steps"] == 3
     assert "going on from step 2" in capsys.readouterr().out
+    with pytest.raises(typer.BadParameter, match="another net"):
+        command(rate=0.04, resume=True)
+    with pytest.raises(typer.BadParameter, match="no device 'tpu'"):
+        command(device="tpu", resume=True)
+
+
+def test_minutes_end_the_training_and_count_over_its_parts(
+    command: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, rates = 100.0, []
+    monkeypatch.setattr(train.time, "monotonic", lambda: now)
+    step = train.Trainer.train
+
+    def slow(trainer: train.Trainer, batch: torch.Tensor) -> float:
+        nonlocal now
+        now += 6
+        loss = step(trainer, batch)
+        rates.append(
+            trainer.optimizer.param_groups[1]["lr"] / min(1, (trainer.step - 1) / 200) if trainer.step > 1 else 1
+        )
+        return loss
+
+    monkeypatch.setattr(train.Trainer, "train", slow)
+    record = command(steps=1000, minutes=0.5)
+    assert (record["steps"], record["seconds"]) == (5, 30)
+    assert record["command"].endswith("--seed 0 --minutes 0.5")
+    # The cosine has come down with the minutes, not with the steps.
+    assert rates[1:] == pytest.approx(
+        [train.LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * share)) for share in (0.4, 0.6, 0.8, 1)]
+    )
+    now += 1000  # nobody trains between the parts
+    record = command(steps=1000, minutes=0.7, resume=True)
+    assert (record["steps"], record["seconds"]) == (7, 42)
 
 
 def test_unknown_nets_and_rates_are_refused() -> None:
