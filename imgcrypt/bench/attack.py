@@ -39,8 +39,8 @@ SINGLE_PIXELS = 64
 """Pixels that the attack with single pixels is after: each takes a picture of its own."""
 FLIPS = 16
 """Pictures that differ from black in one pixel, for the second table."""
-LARGEST = 1024
-"""Pixels a side."""
+SIDES = (16, 1024)
+"""Pixels a side, fewest and most."""
 KNOWN = (2, 256)
 """Known pictures, fewest and most."""
 NO_PROOF = (
@@ -67,7 +67,7 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
     Args:
         images: folder whose first picture, made square, is the unseen one, while random windows of the others are the
             known ones; ``None`` takes the bundled picture, and known pictures made by code.
-        size: pixels a side of all pictures, 2 to LARGEST.
+        size: pixels a side of all pictures, within SIDES.
         known: numbers of known pictures to try, each within KNOWN.
         seed: of the pictures made or chosen, and of the keys that this module holds fixed. Salts and file keys of
             imgcrypt as it is are random always.
@@ -85,8 +85,8 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
         BenchError: a size or number out of range, or a folder of fewer than two pictures.
         ImageError: a picture is not of 8 bits, or too small.
     """
-    if not 2 <= size <= LARGEST:
-        raise BenchError(f"cannot attack pictures of {size} pixels a side; give a size from 2 to {LARGEST}")
+    if not SIDES[0] <= size <= SIDES[1]:
+        raise BenchError(f"cannot attack pictures of {size} pixels a side; give a size from {SIDES[0]} to {SIDES[1]}")
     if bad := [count for count in known if not KNOWN[0] <= count <= KNOWN[1]]:
         raise BenchError(f"cannot attack with {bad[0]} known pictures; give numbers from {KNOWN[0]} to {KNOWN[1]}")
     rng = np.random.default_rng(seed)
@@ -156,8 +156,8 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
             ]
             for row in results["ciphertexts"]
         ],
-        "The paper shows these ciphertexts and prints no figures of them. They look alike whether the attacks above "
-        "succeed or fail: they are no measure of resistance.",
+        "The paper prints no numbers with its figure 8. These are alike whether the attacks above succeed or fail: they "
+        "measure no resistance.",
         left=2,
     )
 

@@ -241,7 +241,12 @@ def test_seed_chooses_the_known_pictures():
 
 @pytest.mark.parametrize(
     ("size", "counts", "said"),
-    [(1, [48], "from 2 to 1024"), (1025, [48], "from 2 to 1024"), (64, [48, 1], "2 to 256"), (64, [257], "2 to 256")],
+    [
+        (15, [48], "from 16 to 1024"),
+        (1025, [48], "from 16 to 1024"),
+        (64, [48, 1], "2 to 256"),
+        (64, [257], "2 to 256"),
+    ],
 )
 def test_numbers_out_of_range(size, counts, said):
     with pytest.raises(BenchError, match=said):
@@ -270,6 +275,6 @@ def test_command(tmp_path):
     assert "exact" in result.stdout
 
 
-@pytest.mark.parametrize("options", [["--size", "x"], ["--size", "1"], ["--known", "some"], ["--seed", "-1"]])
+@pytest.mark.parametrize("options", [["--size", "x"], ["--size", "15"], ["--known", "some"], ["--seed", "-1"]])
 def test_command_refuses(options):
     assert CliRunner().invoke(app, ["attack", *options]).exit_code != 0
