@@ -156,8 +156,8 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
             ]
             for row in results["ciphertexts"]
         ],
-        "The paper prints no numbers with its figure 8. These are alike whether the attacks above succeed or fail: they "
-        "measure no resistance.",
+        "The paper prints no numbers with its figure 8. These are alike whether the attacks above succeed or fail: "
+        "they measure no resistance.",
         left=2,
     )
 
