@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,14 @@ import typer
 
 from imgcrypt import files
 from imgcrypt.cli import leave_output, run
+
+
+class Battery(StrEnum):
+    """Tests of randomness."""
+
+    DIEHARDER = "dieharder"
+    NIST = "nist"
+
 
 app = typer.Typer(
     help="Measure imgcrypt: its cipher, its nets, and the tables of the paper.",
@@ -78,22 +87,35 @@ def keystream(
 
 @app.command()
 def randomness(
-    size: Annotated[str, typer.Option("--bytes", metavar="N", help="how many at most; 0 is all that it reads")] = "0",
+    battery: Annotated[Battery, typer.Option(help="dieharder, where it is installed, or NIST SP 800-22")] = (
+        Battery.DIEHARDER
+    ),
+    size: Annotated[str, typer.Option("--bytes", metavar="N", help="of dieharder: at most; 0 is all that it reads")] = (
+        "0"
+    ),
+    sequences: Annotated[int, typer.Option(min=1, help="of nist: how many of 1,000,000 bits")] = 1000,
     seed: SeedOption = 0,
     json: JsonOption = None,
 ) -> None:
-    """Run dieharder, where it is installed, on raw keystream. The whole battery takes hours."""
-    from imgcrypt.bench import randomness as bench
+    """Run a battery of tests on raw keystream: dieharder takes hours, nist minutes."""
+    from imgcrypt.bench import nist
+    from imgcrypt.bench import randomness as dieharder
     from imgcrypt.bench.common import finish, parse_size
 
     _check(json)
+    key = seed.to_bytes(32, "big")
+    if battery is Battery.NIST:
+        result = nist.run(key, sequences, _say)
+        settings = {"battery": battery, "sequences": sequences, "seed": seed}
+        finish("randomness", settings, result, nist.tables(result), json)
+        return
 
     def tell(test: dict[str, Any]) -> None:
         _say(f"{test['name']:>22} {test['ntuple']:>3}  p {test['p']:.8f}  {test['assessment']}")
 
-    result = bench.run(seed.to_bytes(32, "big"), parse_size(size), tell)
-    settings = {"command": " ".join(bench.DIEHARDER), "bytes": parse_size(size), "seed": seed}
-    finish("randomness", settings, result, bench.tables(result), json)
+    result = dieharder.run(key, parse_size(size), tell)
+    settings = {"battery": battery, "command": " ".join(dieharder.DIEHARDER), "bytes": parse_size(size), "seed": seed}
+    finish("randomness", settings, result, dieharder.tables(result), json)
 
 
 @app.command()

@@ -20,6 +20,7 @@ PACKAGES = (
     "cryptography",
     "blake3",
     "scikit-image",
+    "scipy",
 )
 
 

@@ -1,4 +1,4 @@
-"""``bench randomness``: batteries of statistical tests that are installed here, fed with raw keystream.
+"""``bench randomness``: dieharder, fed with raw keystream.
 
 dieharder (R. G. Brown, D. Eddelbuettel and D. Bauer) with all of its tests reads some 240 GB, which takes hours. No
 outcome of such tests proves a cipher secure: docs/threat-model.md says what they do not show.
