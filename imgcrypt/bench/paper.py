@@ -32,6 +32,9 @@ FIGURE_2_RATES = {1: 0.53, 3: 0.18}
 TIMED = ("sampling + reconstruction", "encryption + decryption", "total", "cipher directly")
 """Table 9's columns, in its order."""
 
+STATISTICS_PICTURES = ("Lena", "Peppers")
+"""The pictures of tables 4 to 8."""
+
 
 @functools.cache
 def tables() -> dict[str, Any]:
@@ -61,6 +64,31 @@ def lena(kind: str, rate: float) -> tuple[float, float] | None:
     """Table 3: PSNR in dB and SSIM of Lena, ``gray`` at 0.53 or ``color`` at 0.18."""
     figures = tables()["table3_lena_stages"].get(f"{kind} {_text(rate)}")
     return None if figures is None else (figures["psnr_db"], figures["ssim"])
+
+
+def correlations(picture: str) -> dict[str, tuple[float, ...]]:
+    """Table 4: correlation of neighbors (horizontal, vertical, diagonal) of STATISTICS_PICTURES, by its columns."""
+    printed = tables()["table4_adjacent_correlation"]
+    by_column = zip(*(printed[picture][direction] for direction in ("horizontal", "vertical", "diagonal")), strict=True)
+    return dict(zip(printed["columns"], by_column, strict=True))
+
+
+def entropies(picture: str) -> dict[str, float]:
+    """Table 5: entropy in bits of STATISTICS_PICTURES, by its columns."""
+    printed = tables()["table5_entropy_bits"]
+    return dict(zip(printed["columns"], printed[picture], strict=True))
+
+
+def local_entropies(picture: str) -> dict[str, float]:
+    """Table 6: local entropy in bits of STATISTICS_PICTURES, ``gray`` and ``color``."""
+    return dict(zip(("gray", "color"), tables()["table6_local_entropy"][f"{picture} gray/color"], strict=True))
+
+
+def differential(measure: str, picture: str) -> dict[str, float]:
+    """Tables 7 and 8: ``npcr`` or ``uaci`` of STATISTICS_PICTURES, ``gray``, ``color``, and the ciphers compared."""
+    printed = tables()[{"npcr": "table7_npcr", "uaci": "table8_uaci"}[measure]]
+    own = dict(zip(("gray", "color"), printed[f"{picture} gray/color"], strict=True))
+    return own | {name: values[picture] for name, values in printed.items() if picture in values}
 
 
 def seconds(side: int, kind: str) -> dict[str, float]:
