@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgcrypt.export import runtime, zoo
-from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn
-from imgcrypt.nets.train import build
+from imgcrypt.nets.baselines import METHODS
+from imgcrypt.nets.fclbcnn import BLOCK, Net
+from imgcrypt.nets.train import NETS, build
 
 OPSET = 17
 
@@ -29,7 +30,7 @@ OPSET = 17
 class SamplerGraph(nn.Module):
     """RGB uint8 (33 h, 33 w, 3) -> measurements uint8 (h, w, bytes per block)."""
 
-    def __init__(self, net: Fclbcnn) -> None:
+    def __init__(self, net: Net) -> None:
         super().__init__()
         self.net = net
 
@@ -49,7 +50,7 @@ class ReconstructorGraph(nn.Module):
     A measurement that is not valid counts as one half, where warm_start puts the mean of each.
     """
 
-    def __init__(self, net: Fclbcnn) -> None:
+    def __init__(self, net: Net) -> None:
         super().__init__()
         self.net = net
 
@@ -63,7 +64,7 @@ class ReconstructorGraph(nn.Module):
 
 
 def main(
-    net: Annotated[str, typer.Argument(help="fclbcnn")],
+    net: Annotated[str, typer.Argument(help=", ".join(NETS))],
     run: Annotated[Path, typer.Argument(help="the folder that the training wrote")],
     folder: Annotated[Path, typer.Option("--zoo", help="where the files and the manifest go")] = zoo.FOLDER,
 ) -> None:
@@ -97,12 +98,14 @@ def main(
         "block": BLOCK,
         "block_bytes": model.block_bytes,
         "halo": 1,
+        "baseline": net in METHODS,
         **files,
         "training": record,
     }
     manifest = folder / "manifest.json"
     entries = json.loads(manifest.read_text()) if manifest.exists() else []
-    entries = [old for old in entries if old["reconstructor"]["sha256"] != files["reconstructor"]["sha256"]]
+    # An older net of the same name has just lost its files to this one.
+    entries = [old for old in entries if old["name"] != name]
     manifest.write_text(json.dumps([*entries, entry], indent=1) + "\n")
     _check_parity(zoo.Entry.from_json(entry, folder), sampler, reconstructor)
     print(f"exported {name}")

@@ -35,6 +35,8 @@ class Entry:
     sampler_sha256: str
     reconstructor: Path
     reconstructor_sha256: str
+    baseline: bool = False
+    """A net of others, for comparison: it is taken only by its name."""
 
     @classmethod
     def from_json(cls, entry: dict[str, Any], folder: Path) -> Entry:
@@ -50,6 +52,7 @@ class Entry:
             sampler_sha256=entry["sampler"]["sha256"],
             reconstructor=folder / entry["reconstructor"]["file"],
             reconstructor_sha256=entry["reconstructor"]["sha256"],
+            baseline=entry.get("baseline", False),
         )
 
     def rate(self, channels: int) -> float | None:
@@ -90,7 +93,7 @@ def choose(net: str | None, rate: float | None, channels: int) -> Entry:
     """The net for a new picture of 1, 3 or 4 channels.
 
     Args:
-        net: a net's name, or ``None`` for any.
+        net: a net's name, or ``None`` for any that is no baseline.
         rate: bytes of measurements per sample, or ``None`` for any.
         channels: of the picture.
 
@@ -102,7 +105,7 @@ def choose(net: str | None, rate: float | None, channels: int) -> Entry:
     """
     if net is None and rate is None:
         net = DEFAULT
-    named = [entry for entry in entries() if net in (None, entry.name)]
+    named = [entry for entry in entries() if (not entry.baseline if net is None else entry.name == net)]
     if not named:
         raise NetError(f"no net is called {net!r}; choose from {', '.join(sorted({e.name for e in entries()}))}")
     rates = {entry: served for entry in named if (served := entry.rate(channels)) is not None}

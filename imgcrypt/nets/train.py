@@ -22,8 +22,11 @@ import typer
 from torch import Tensor, nn
 
 from imgcrypt.nets import data
+from imgcrypt.nets.baselines import MEASUREMENTS, METHODS, Baseline
 from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn, Net
 
+NETS = ("fclbcnn", *METHODS)
+"""The names of the nets."""
 COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
 """Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
 GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
@@ -45,19 +48,22 @@ HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
 
 
-def build(net: str, rate: float, gray: bool) -> Fclbcnn:
+def build(net: str, rate: float, gray: bool) -> Net:
     """An untrained net of this name and rate, for color or for gray pictures alone."""
-    if net != "fclbcnn":
-        raise typer.BadParameter(f"no net is called {net!r}; the one to train is 'fclbcnn'")
-    shapes = GRAY_SHAPES if gray else COLOR_SHAPES
-    if rate not in shapes:
-        raise typer.BadParameter(f"rate {rate} is not served; choose one of {', '.join(map(str, shapes))}")
-    grid, depth = shapes[rate]
-    return Fclbcnn(grid, depth)
+    if net not in NETS:
+        raise typer.BadParameter(f"no net is called {net!r}; choose one of {', '.join(NETS)}")
+    if net in METHODS and not gray:
+        raise typer.BadParameter(f"{net} is for gray pictures alone; add --gray")
+    rates = MEASUREMENTS if net in METHODS else GRAY_SHAPES if gray else COLOR_SHAPES
+    if rate not in rates:
+        raise typer.BadParameter(f"rate {rate} is not served; choose one of {', '.join(map(str, rates))}")
+    if net in METHODS:
+        return Baseline(net, MEASUREMENTS[rate])
+    return Fclbcnn(*(GRAY_SHAPES if gray else COLOR_SHAPES)[rate])
 
 
 def main(
-    net: Annotated[str, typer.Argument(help="fclbcnn")],
+    net: Annotated[str, typer.Argument(help=", ".join(NETS))],
     folders: Annotated[list[Path], typer.Option("--data", help="folder of pictures; may be given again")],
     out: Annotated[Path, typer.Option(help="folder for the checkpoint and the record")],
     rate: Annotated[float, typer.Option(help="measurements per sample")] = 0.18,
@@ -125,7 +131,7 @@ class Trainer:
 
     def __init__(self, net: Net, device: str, steps: int, minutes: float = math.inf) -> None:
         self.net = net.to(device, memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.net).requires_grad_(False)
+        self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
         self.device, self.steps, self.minutes, self.step = device, steps, minutes, 0
         self._started = time.monotonic()
         self.curve: list[tuple[int, float, float]] = []
@@ -172,6 +178,8 @@ class Trainer:
         with torch.no_grad():
             for mean, weights in zip(self.average.parameters(), self.net.parameters(), strict=True):
                 mean.lerp_(weights, 1 - AVERAGING)
+            for kept, statistic in zip(self.average.buffers(), self.net.buffers(), strict=True):
+                kept.copy_(statistic)
         return loss.item()
 
     @torch.no_grad()

@@ -16,30 +16,30 @@ from imgcrypt.export.__main__ import main  # noqa: E402
 from imgcrypt.nets import train  # noqa: E402
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
+@pytest.mark.parametrize(
+    ("kind", "name", "block_bytes"), [("fclbcnn", "fclbcnn-gray-0.10", 108), ("msrnet", "msrnet-gray-0.10", 109)]
+)
+def test_export_writes_a_zoo_that_runs(kind: str, name: str, block_bytes: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net = train.build("fclbcnn", 0.10, gray=True)
-    train.Trainer(net, "cpu", 1).save(tmp_path / "checkpoint.pt")
-    (tmp_path / "record.json").write_text(json.dumps({"net": "fclbcnn", "rate": 0.10, "gray": True}))
-    return tmp_path
-
-
-def test_export_writes_a_zoo_that_runs(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "zoo"
-    folder.mkdir()
-    for _ in range(2):  # a second export of the same weights replaces the first
+    run, folder = tmp_path / "run", tmp_path / "zoo"
+    run.mkdir()
+    (run / "record.json").write_text(json.dumps({"net": kind, "rate": 0.10, "gray": True}))
+    trainer = train.Trainer(train.build(kind, 0.10, gray=True), "cpu", 1)
+    for _ in range(2):  # the second export of a net replaces the first, of other weights
+        for weights in trainer.average.parameters():
+            weights.mul_(0.99)
+        trainer.save(run / "checkpoint.pt")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer warns of each shape that it records
-            main("fclbcnn", run, folder)
+            main(kind, run, folder)
     (described,) = json.loads((folder / "manifest.json").read_text())
     entry = zoo.Entry.from_json(described, folder)
-    assert entry.name == "fclbcnn-gray-0.10"
-    assert (entry.color_rate, entry.gray_rate, entry.block_bytes) == (None, 0.10, 108)
+    assert (entry.name, entry.baseline) == (name, kind != "fclbcnn")
+    assert (entry.color_rate, entry.gray_rate, entry.block_bytes) == (None, 0.10, block_bytes)
     net = runtime.load(entry, "cpu")
     picture = np.random.default_rng(0).integers(0, 256, (66, 99, 3), np.uint8)
     measured = net.sample(picture)
-    assert measured.shape == (2, 3, 108)
+    assert measured.shape == (2, 3, block_bytes)
     assert measured.dtype == np.uint8
     assert net.reconstruct(measured, np.ones_like(measured)).shape == picture.shape
     # An invalid measurement counts for nothing, whatever its byte.

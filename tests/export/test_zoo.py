@@ -16,7 +16,7 @@ from imgcrypt.export.zoo import Entry
 PARTS = ["sampler", "reconstructor"]
 
 
-def entry(name: str, gray_rate: float, color_rate: float | None, weights: int = 0) -> Entry:
+def entry(name: str, gray_rate: float, color_rate: float | None, weights: int = 0, baseline: bool = False) -> Entry:
     return Entry(
         name=name,
         color_rate=color_rate,
@@ -28,6 +28,7 @@ def entry(name: str, gray_rate: float, color_rate: float | None, weights: int = 
         sampler_sha256="00" * 32,
         reconstructor=Path("no-such-file.onnx"),
         reconstructor_sha256=f"{weights:064x}",
+        baseline=baseline,
     )
 
 
@@ -41,6 +42,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
         entry("other-0.18", 0.54, 0.181, weights=4),
         entry("default", 0.25, 0.25, weights=5),
         entry("late", 0.40, 0.40, weights=6),
+        entry("of-others-0.10", 0.10, 0.10, weights=7, baseline=True),
+        entry("of-others-0.33", 0.33, None, weights=8, baseline=True),
     ]
     monkeypatch.setattr(zoo, "entries", lambda: tuple(entries))
     monkeypatch.setattr(zoo, "DEFAULT", "default")
@@ -107,6 +110,8 @@ def test_default_serves_every_kind_of_picture(channels: int) -> None:
         ("gray-0.10", None, 1, 3),
         (None, 0.4, 1, 6),
         ("late", 0.4, 3, 6),
+        ("of-others-0.10", None, 1, 7),
+        ("of-others-0.10", 0.1, 3, 7),
     ],
 )
 def test_newest_net_that_fits_is_chosen(
@@ -118,7 +123,9 @@ def test_newest_net_that_fits_is_chosen(
 @pytest.mark.parametrize(
     ("net", "rate", "channels", "told"),
     [
-        ("none", None, 3, "default, fclbcnn-0.18, gray-0.10, late, other-0.18"),
+        ("none", None, 3, "default, fclbcnn-0.18, gray-0.10, late, of-others-0.10, of-others-0.33, other-0.18"),
+        (None, 0.33, 1, "are: 0.10, 0.25, 0.40, 0.53, 0.54"),
+        (None, 0.10, 3, "are: 0.18, 0.18, 0.25, 0.40"),
         ("fclbcnn", None, 3, "fclbcnn-0.18"),
         (None, 0.99, 3, "0.18, 0.18, 0.25, 0.40"),
         (None, 0.19, 1, "0.10, 0.25, 0.40, 0.53, 0.54"),
