@@ -155,13 +155,66 @@ def test_same_bytes_with_any_number_of_threads(expected: str, threads: int) -> N
     assert run("print(check())", NUMBA_NUM_THREADS=str(threads)) == expected
 
 
-def test_set_num_threads_is_obeyed(expected: str) -> None:
+BUSY = """
+import os
+
+def busy():
+    'How many threads of this process compute while the kernels run: by their share of the processor time.'
+    def ticks(task):
+        fields = open(f"/proc/self/task/{task}/stat").read().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+    data = np.zeros(1 << 22, np.uint8)
+    cipher.encipher(data, KEY)
+    before = {task: ticks(task) for task in os.listdir("/proc/self/task")}
+    while (spent := sum(used := [ticks(task) - before.get(task, 0) for task in os.listdir("/proc/self/task")])) < 40:
+        cipher.encipher(data, KEY)
+    return sum(ticks > spent / 20 for ticks in used)
+"""
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are watched by Linux' /proc")
+
+
+@needs_proc
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("layer", ["tbb", "workqueue"])
+def test_no_more_threads_compute_than_set_num_threads_allows(expected: str, layer: str, threads: int) -> None:
+    program = f"""
+from imgcrypt.cipher import launch
+launch.kernels()
+import numba
+numba.set_num_threads({threads})
+print(check(), numba.get_num_threads(), busy() <= {threads} + (numba.threading_layer() == "workqueue"))
+"""
+    # Workqueue's callers do not compute with its threads, but have their own part of the work.
+    if layer == "tbb" and not launch._load_tbb():
+        pytest.skip("there is no TBB for this machine")
+    environment = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "8"}
+    assert run(BUSY + program, **environment) == f"{expected} {threads} True"
+
+
+def test_set_num_threads_is_kept(expected: str) -> None:
     program = """
 import numba
 numba.set_num_threads(1)
 print(check(), numba.get_num_threads())
 """
     assert run(program) == f"{expected} 1"
+
+
+@needs_proc
+def test_joblib_workers(expected: str, tmp_path: Path) -> None:
+    pytest.importorskip("joblib", reason="this test needs joblib: pip install imgcrypt[test]")
+    (tmp_path / "work.py").write_text(CHECK + BUSY + "def check_busy(_): return check(), busy()\n")
+    program = f"""
+sys.path.insert(0, {str(tmp_path)!r})
+import work
+from joblib import Parallel, delayed, parallel_config
+if __name__ == "__main__":
+    threaded = Parallel(8, backend="threading")(delayed(work.check)() for _ in range(16))
+    with parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+        results = Parallel()(delayed(work.check_busy)(i) for i in range(2))
+    print(*set(threaded), *set(results))
+"""
+    assert run(program) == f"{expected} ('{expected}', 1)"
 
 
 def test_same_bytes_on_the_plainest_cpu(expected: str, tmp_path: Path) -> None:
