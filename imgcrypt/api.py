@@ -101,10 +101,7 @@ def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         ProviderError: the provider does not start.
     """
     header, payload = envelope.open_(memoryview(blob), key)
-    shape = (header.height, header.width) + ((header.channels,) if header.channels > 1 else ())
-    if header.mode is Mode.LOSSLESS:
-        return payload.view(f"<u{header.sample_bytes}").astype(f"u{header.sample_bytes}", copy=False).reshape(shape)
-    return _reconstruct(payload, header, provider)
+    return _from_bytes(payload, header) if header.mode is Mode.LOSSLESS else _reconstruct(payload, header, provider)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +134,10 @@ def inspect(blob: bytes | bytearray | memoryview) -> Info:
     Raises:
         ContainerError: not an imgcrypt file, of a newer version, or its header is truncated or damaged.
     """
-    header = container.parse(memoryview(blob), whole=False)
+    return _info(container.parse(memoryview(blob), whole=False))
+
+
+def _info(header: Header) -> Info:
     net = header.net
     pixels = header.height * header.width
     alpha = pixels if header.channels == 4 else 0
@@ -183,6 +183,12 @@ def _to_bytes(image: Image) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image, f"<u{image.dtype.itemsize}").reshape(-1).view(np.uint8)
 
 
+def _from_bytes(payload: NDArray[np.uint8], header: Header) -> Image:
+    """Inverse of :func:`_to_bytes`."""
+    shape = (header.height, header.width) + ((header.channels,) if header.channels > 1 else ())
+    return payload.view(f"<u{header.sample_bytes}").astype(f"u{header.sample_bytes}", copy=False).reshape(shape)
+
+
 def _choose(net: str | None, rate: float | None, channels: int) -> Entry:
     from imgcrypt.export import zoo
 
@@ -204,7 +210,10 @@ def _sample(image: Image, entry: Entry, provider: str) -> NDArray[np.uint8]:
     return measurements
 
 
-def _reconstruct(payload: NDArray[np.uint8], header: Header, provider: str) -> NDArray[np.uint8]:
+def _reconstruct(
+    payload: NDArray[np.uint8], header: Header, provider: str, valid: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """The picture of a sampled payload. ``valid`` is uint8 (n,), 1 where a byte is known, 0 where it is lost."""
     import numpy as np
 
     from imgcrypt.export import runtime, zoo
@@ -218,7 +227,8 @@ def _reconstruct(payload: NDArray[np.uint8], header: Header, provider: str) -> N
     if net.block_bytes != entry.block_bytes or len(payload) != size + alpha:
         raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
     measurements = payload[:size].reshape(rows, columns, entry.block_bytes)
-    colors = runtime.load(entry, provider).reconstruct(measurements, np.ones_like(measurements))
+    known = np.ones_like(measurements) if valid is None else valid[:size].reshape(measurements.shape)
+    colors = runtime.load(entry, provider).reconstruct(measurements, known)
     colors = colors[: header.height, : header.width]
     if header.channels == 1:
         # The mean of the three channels, rounded half up.
