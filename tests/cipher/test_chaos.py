@@ -1,0 +1,189 @@
+"""How chaotic maps go wrong as keystream: neighboring seeds, uneven densities, states that stick, bits that do nothing.
+
+The statistics are of fixed keys. Each is also shown a stream that has the fault, so that it is known to see it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from imgcrypt import cipher, envelope
+from imgcrypt.cipher import launch, layout
+from imgcrypt.container import Header, Mode, Suite
+
+Words = npt.NDArray[np.uint64]
+States = npt.NDArray[np.float64]
+
+KEY = bytes(range(32))
+SEGMENTS = 256
+ROWS = layout.SEGMENT_ROWS
+
+
+def stream(seeds: Words) -> Words:
+    """The words of every segment: uint64 (segments, rows, lanes)."""
+    words: Words = launch.kernels().keystream(seeds, cipher._cloud(KEY), ROWS).reshape(-1, ROWS, layout.LANES)
+    return words
+
+
+@pytest.fixture(scope="module")
+def seeds() -> Words:
+    made: Words = cipher._stream(KEY, cipher.RAW_STREAM, SEGMENTS * layout.SEED_WORDS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def words(seeds: Words) -> Words:
+    return stream(seeds)
+
+
+@pytest.fixture(scope="module")
+def states(seeds: Words) -> tuple[States, States]:
+    """Both Logistic maps before every word: float64 (segments, rows, lanes)."""
+    ways = []
+    for half in np.moveaxis(seeds.reshape(SEGMENTS, 2, layout.LANES), 1, 0):
+        state = ((half >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+        way = []
+        for _ in range(ROWS):
+            way.append(state)
+            state = layout.MU * (state * (1 - state))
+        ways.append(np.stack(way, 1))
+    return ways[0], ways[1]
+
+
+def planes(words: Words) -> npt.NDArray[np.uint8]:
+    """Each of the 64 bits of all words together: uint8 (64, words / 8), filled up with zeros."""
+    bits: npt.NDArray[np.uint8] = np.unpackbits(words.reshape(-1, 1).view(np.uint8), axis=1)
+    return np.packbits(bits.T, axis=1)
+
+
+def relation(one: Words, other: Words) -> float:
+    """The farthest of the 64 x 64 correlations of bits from 0, in standard deviations."""
+    right = planes(other)
+    apart = np.array([np.bitwise_count(left ^ right).sum(1, dtype=np.int64) for left in planes(one)])
+    return float(np.abs(one.size - 2 * apart).max() / one.size**0.5)
+
+
+def bias(words: Words) -> float:
+    """The farthest of the means of the 64 bits from one half, in standard deviations."""
+    ones = np.bitwise_count(planes(words)).sum(1, dtype=np.int64)
+    return float(np.abs(words.size - 2 * ones).max() / words.size**0.5)
+
+
+# Of 4,096 correlations of chance one is beyond 6 once in 100,000 times; of 64 means beyond 5.5 as often.
+RELATED, BIASED = 6, 5.5
+
+
+def test_lanes_and_segments_are_unrelated_from_the_first_word(words: Words) -> None:
+    for row in range(4):
+        here = words[:, row]
+        assert relation(here[:, :-1], here[:, 1:]) < RELATED
+        assert relation(here[:-1], here[1:]) < RELATED
+        assert relation(here, words[:, row + 1]) < RELATED
+
+
+def test_keys_that_follow_each_other_give_unrelated_first_words() -> None:
+    numbers = [cipher.keystream(number.to_bytes(32, "big"), 2048).view(np.uint64) for number in range(101)]
+    first = np.stack(numbers)
+    assert relation(first[:-1], first[1:]) < RELATED
+
+
+def test_lanes_from_seeds_that_follow_each_other_would_be_related() -> None:
+    # What the seeds must not be, and so what tells that the tests above can fail.
+    counting = np.arange(8 * layout.SEED_WORDS, dtype=np.uint64) << np.uint64(12)
+    middle = stream(counting + np.uint64(1 << 62))
+    assert relation(middle[:, 0, :-1], middle[:, 0, 1:]) > 4 * RELATED
+
+
+EXTREMES = [
+    (lambda state: state < 2**-10, "near 0"),
+    (lambda state: state > 1 - 2**-10, "near 1"),
+    (lambda state: np.abs(state - 0.5) < 2**-6, "near 1/2, before 1"),
+    (lambda state: np.abs(state - 0.75) < 2**-6, "near 3/4, the fixed point"),
+]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["angle", "radius"])
+@pytest.mark.parametrize("where", [extreme[0] for extreme in EXTREMES], ids=[extreme[1] for extreme in EXTREMES])
+def test_words_are_even_where_the_arcsine_density_is_not(
+    words: Words, states: tuple[States, States], which: int, where: Callable[[States], npt.NDArray[np.bool_]]
+) -> None:
+    there = where(states[which])
+    assert there.sum() > 10_000
+    assert bias(words[there]) < BIASED
+    assert bias(states[which][there].view(np.uint64)) > 10 * BIASED
+    # What the angle's state becomes is part of the word.
+    there = np.roll(there, -1, axis=1)
+    there[:, -1] = False
+    assert bias(words[there]) < BIASED
+
+
+def test_states_are_where_the_arcsine_density_says(states: tuple[States, States]) -> None:
+    for state in states:
+        below = np.mean(state[:, 8:] < 2**-10)
+        assert below == pytest.approx(2 / np.pi * np.arcsin(2**-5), rel=0.05)
+
+
+@pytest.mark.parametrize("row", [0, 1, ROWS - 1])
+def test_low_bits_are_even_from_the_first_row_on(words: Words, states: tuple[States, States], row: int) -> None:
+    # A state below 2**-k made from a seed ends in k zero bits.
+    small = states[0][:, 0] < 2**-6
+    assert bias(words[:, row][small]) < BIASED
+    assert bias(states[0][:, 0][small].view(np.uint64)) > 5 * BIASED
+
+
+@pytest.mark.parametrize("start", [2.0**-53, 0.25, 0.5, 0.75, 1 - 2.0**-53, layout.MU / 4])
+def test_map_leaves_its_critical_points_and_never_repeats(start: float) -> None:
+    seen, state = set(), start
+    for _ in range(10_000):
+        assert state not in seen
+        assert 0 < state < 1
+        seen.add(state)
+        state = layout.MU * (state * (1 - state))
+
+
+def test_no_seed_is_the_one_state_that_maps_to_itself() -> None:
+    state = 1 - 1 / layout.MU - 2**-43
+    fixed = []
+    for _ in range(2048):
+        fixed += [state] if layout.MU * (state * (1 - state)) == state else []
+        state = float(np.nextafter(state, 1))
+    assert fixed == [0.7499999850988379]
+    # Seeds are odd multiples of 2**-53.
+    assert fixed[0] * 2**53 % 2 == 0
+
+
+HEADER = Header(Suite.CHAOS, Mode.LOSSLESS, 1, 1, 1, 1, 1, 0, 20, bytes(32), bytes(range(32)), ())
+
+
+def image_key(file_key: bytes = KEY, digest: bytes = HEADER.digest) -> bytes:
+    return envelope._image_keys(dataclasses.replace(HEADER, digest=digest), file_key)[0]
+
+
+@pytest.mark.parametrize(
+    ("key_of", "value"),
+    [
+        (lambda key: key, KEY),
+        (lambda file_key: image_key(file_key=file_key), KEY),
+        (lambda digest: image_key(digest=digest), HEADER.digest),
+    ],
+    ids=["image key", "file key", "digest"],
+)
+def test_every_bit_changes_half_of_the_keystream(key_of: Callable[[bytes], bytes], value: bytes) -> None:
+    size = 8192
+    before = cipher.keystream(key_of(value), size)
+    changed = np.array(
+        [
+            np.bitwise_count(
+                before ^ cipher.keystream(key_of((int.from_bytes(value) ^ 1 << bit).to_bytes(32)), size)
+            ).sum(dtype=np.int64)
+            for bit in range(256)
+        ]
+    )
+    # Half of 65,536 bits, with a standard deviation of 128.
+    assert np.abs(changed - 32_768).max() < 6 * 128
+    assert changed.mean() == pytest.approx(32_768, abs=6 * 128 / 16)
