@@ -34,12 +34,14 @@ GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
 GRAY_SHARE = 0.25
 """Share of gray crops in the training of a net for color, so that it serves both kinds of picture."""
 CROP = 3 * BLOCK
-BATCH = 16
 LEARNING_RATE = 1e-3
 LINEAR_SHARE = 0.03
 """Of the learning rate, for the layers that warm_start solves: Adam's noise would undo the solution."""
 AVERAGING = 0.999
-"""Decay of the exponential moving average of the weights, which is what gets validated and exported."""
+"""Decay of the exponential moving average of the weights, which is what gets validated and exported.
+
+Less at first, so that a short training does not drag its start along.
+"""
 LARGEST_GRADIENT = 0.05
 """Norm to which a rare steep batch is cut back, some times the usual one."""
 WARM_CROPS = 1500
@@ -69,6 +71,7 @@ def main(
     rate: Annotated[float, typer.Option(help="measurements per sample")] = 0.18,
     gray: Annotated[bool, typer.Option("--gray", help="for gray pictures alone")] = False,
     steps: Annotated[int, typer.Option(help="batches in all")] = 40_000,
+    batch: Annotated[int, typer.Option(help="crops in each")] = 16,
     seed: Annotated[int, typer.Option()] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     minutes: Annotated[float, typer.Option(help="end after this wall time, if the steps take longer")] = math.inf,
@@ -104,14 +107,14 @@ def main(
         "rate": rate,
         "gray": gray,
         "pictures": len(pictures),
-        "command": _command(net, folders, rate, gray, steps, seed, minutes),
+        "command": _command(net, folders, rate, gray, steps, batch, seed, minutes),
         "commit": _commit(),
         "device": device,
         "torch": torch.__version__,
     }
     saved = time.monotonic()
     while trainer.progress < 1:
-        loss = trainer.train(data.crops(pictures, BATCH, CROP, share, np.random.default_rng([seed, trainer.step])))
+        loss = trainer.train(data.crops(pictures, batch, CROP, share, np.random.default_rng([seed, trainer.step])))
         if time.monotonic() - saved > 60 or trainer.progress >= 1:
             psnr = trainer.validate(held)
             print(
@@ -175,9 +178,10 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
         self.optimizer.step()
         self.step += 1
+        decay = min(AVERAGING, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for mean, weights in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(weights, 1 - AVERAGING)
+                mean.lerp_(weights, 1 - decay)
             for kept, statistic in zip(self.average.buffers(), self.net.buffers(), strict=True):
                 kept.copy_(statistic)
         return loss.item()
@@ -230,12 +234,17 @@ def _device(name: str) -> str:
     return name
 
 
-def _command(net: str, folders: list[Path], rate: float, gray: bool, steps: int, seed: int, minutes: float) -> str:
+def _command(
+    net: str, folders: list[Path], rate: float, gray: bool, steps: int, batch: int, seed: int, minutes: float
+) -> str:
     """The command to repeat this training, the folders cut to names that mean something elsewhere."""
     names = " ".join(f"--data {folder.resolve().parent.name}/{folder.name}" for folder in folders)
     kind = " --gray" if gray else ""
     limit = f" --minutes {minutes:g}" if minutes < math.inf else ""
-    return f"python -m imgcrypt.nets.train {net} --rate {rate}{kind} {names} --steps {steps} --seed {seed}{limit}"
+    return (
+        f"python -m imgcrypt.nets.train {net} --rate {rate}{kind} {names} --steps {steps} --batch {batch} "
+        f"--seed {seed}{limit}"
+    )
 
 
 def _commit() -> str:

@@ -42,6 +42,29 @@ def test_rows_are_orthonormal_and_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_training_starts_at_the_linear_solution(method: str) -> None:
+    torch.manual_seed(0)
+    net, pictures = train.build(method, 0.04, gray=True), gray_pictures(30)
+    net.warm_start(pictures)
+    measured = quantize(net.measure(pictures))
+    linear = torch.nn.functional.pixel_shuffle(net.reconstructor.linear(measured), 33)
+    # ReconNet cuts off what is below zero, MSRNet puts back what the ridge held off.
+    torch.testing.assert_close(net.reconstructor(measured)[:, :1].clamp(0), linear.clamp(0), atol=0.02, rtol=0)
+
+
+def test_thinner_convolutions_are_the_same() -> None:
+    torch.manual_seed(0)
+    maps, many = torch.rand(2, 1, 33, 33), torch.rand(2, 5, 33, 33)
+    first, last = baselines.ConvFromOne(4, 11), baselines.ConvToOne(5, 7)
+    torch.nn.init.normal_(last.conv.weight)
+    whole = first.conv.weight.permute(0, 3, 2, 1)
+    expected = torch.nn.functional.conv2d(maps, whole, first.conv.bias, padding=5)
+    torch.testing.assert_close(first(maps), expected, atol=1e-4, rtol=0)
+    whole = last.conv.weight.permute(3, 1, 2, 0)
+    torch.testing.assert_close(last(many), torch.nn.functional.conv2d(many, whole, padding=3), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_warm_start_fills_the_bytes_and_leaves_the_matrix_alone_in_training(method: str) -> None:
     torch.manual_seed(0)
     net, pictures = train.build(method, 0.04, gray=True), gray_pictures(30)

@@ -70,12 +70,11 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(tmp_path: Path, mon
 @pytest.fixture
 def command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """The whole command on a small batch, without the warm start; returns the record."""
-    monkeypatch.setattr(train, "BATCH", 2)
     monkeypatch.setattr(train, "WARM_CROPS", 1)
     monkeypatch.setattr(Fclbcnn, "warm_start", lambda *_: None)
 
     def call(rate: float = 0.01, steps: int = 2, device: str = "cpu", **options: Any) -> dict[str, Any]:
-        train.main("fclbcnn", [folder], tmp_path / "run", rate, True, steps, 0, device, **options)
+        train.main("fclbcnn", [folder], tmp_path / "run", rate, True, steps, batch=2, device=device, **options)
         record: dict[str, Any] = json.loads((tmp_path / "run" / "record.json").read_text())
         return record
 
@@ -89,7 +88,7 @@ def test_the_command_leaves_a_record_and_goes_on_when_told_to(
     assert record["steps"] == 2
     assert record["pictures"] == 3
     assert len(record["curve"]) == 1
-    assert record["command"].endswith("--steps 2 --seed 0")
+    assert record["command"].endswith("--steps 2 --batch 2 --seed 0")
     assert "step 2/2, 100% done: loss" in capsys.readouterr().out
     with pytest.raises(typer.BadParameter, match="--resume"):
         command()
@@ -139,4 +138,4 @@ def test_unknown_nets_and_rates_are_refused() -> None:
 
 def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match="0 pictures"):
-        train.main("fclbcnn", [tmp_path], tmp_path / "run", 0.18, False, 2, 0, "cpu")
+        train.main("fclbcnn", [tmp_path], tmp_path / "run")
