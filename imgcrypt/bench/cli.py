@@ -138,6 +138,26 @@ def quality(
 
 
 @app.command()
+def security(
+    images: Annotated[
+        str | None, typer.Option(metavar="DIR", help="folder of pictures [default: a made one and the bundled one]")
+    ] = None,
+    pairs: Annotated[int, typer.Option(help="pairs of pictures that differ in one pixel, for each form")] = 100,
+    provider: ProviderOption = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="of the pixels, keys and salts")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """Count what statistical tests reject of the chaos suite, beside AES and a toy cipher: tables 4 to 8."""
+    _check(json)
+    from imgcrypt.bench import security as bench
+    from imgcrypt.bench.common import finish
+
+    results = bench.run(None if images is None else Path(images), pairs, seed, provider)
+    settings = {"images": images is not None, "pairs": pairs, "seed": seed, "provider": provider}
+    finish("security", settings, results, bench.tables(results), json)
+
+
+@app.command()
 def timing(
     sizes: Annotated[str, typer.Option(help="pixels a side")] = "256,512,1024",
     net: Annotated[str | None, typer.Option(help="the net [default: the newest at the rate of figure 2]")] = None,

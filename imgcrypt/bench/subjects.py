@@ -1,0 +1,213 @@
+"""What ``bench security`` measures: pictures, their payloads, and the ciphers that encrypt these."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
+
+import imgcrypt
+from imgcrypt import api, container, demo_job, envelope, pictures
+from imgcrypt.bench import quality, timing
+from imgcrypt.bench.common import BenchError
+from imgcrypt.container import Header, RecordType
+from imgcrypt.envelope import Secrets
+from imgcrypt.export import zoo
+
+Bytes = NDArray[np.uint8]
+Encrypt = Callable[["Subject", Bytes, Secrets], Bytes]
+
+KEY = imgcrypt.Key(bytes(range(32)))
+"""What the files' key slots are made for. The ciphertext does not depend on it, but on the file key that it wraps."""
+SMALLEST = 64
+"""Pixels a side: the statistics' distributions are those of many samples."""
+FIGURE_2_NET = "fclbcnn-0.18"
+"""The paper's net, measured beside the default one."""
+DIRECT = "pixels"
+"""What a lossless payload is called here."""
+TRIES = 200
+"""Changed pixels that may leave a payload as it was, one after the other, before the search ends."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """One picture in one form.
+
+    ``picture`` is uint8 (H, W) or (H, W, 3), ``payload`` uint8 (n,) what of it is encrypted: its samples, or its
+    measurements by the net ``entry``. ``header`` is what envelope.seal takes for it.
+    """
+
+    name: str
+    kind: str
+    picture: Bytes
+    entry: zoo.Entry | None
+    provider: str
+    payload: Bytes
+    header: Header
+
+    @property
+    def form(self) -> str:
+        """The net's name, or DIRECT."""
+        return self.entry.name if self.entry else DIRECT
+
+    def plane(self, data: Bytes) -> Bytes:
+        """A payload or its ciphertext as a picture: the picture's shape, or (H, W) with a tile for each block.
+
+        A block of 576 measurements is a tile of 24 x 24, as in the paper.
+        """
+        if self.entry is None:
+            return data.reshape(self.picture.shape)
+        rows, columns = self._blocks()
+        size = self.entry.block_bytes
+        high = max(side for side in range(1, math.isqrt(size) + 1) if size % side == 0)
+        tiles = data.reshape(rows, columns, high, size // high)
+        return tiles.transpose(0, 2, 1, 3).reshape(rows * high, columns * size // high)
+
+    def walk(self, rng: np.random.Generator) -> Iterator[tuple[Bytes, int]]:
+        """Payloads without end: the picture's, then each of the picture before with one sample changed by one level.
+
+        Measurements are rounded, so that many such changes leave all of them as they were. Then another sample is
+        changed instead.
+
+        Yields:
+            The payload, uint8 (n,), which the next step overwrites, and how many samples it took.
+
+        Raises:
+            BenchError: TRIES samples changed nothing.
+        """
+        picture, payload, changes = self.picture.copy(), self.payload.copy(), 0
+        while True:
+            yield payload, changes
+            changes = self._step(picture, payload, rng)
+
+    def _step(self, picture: Bytes, payload: Bytes, rng: np.random.Generator) -> int:
+        change = self._change_sample if self.entry is None else self._change_measurements
+        for changes in range(1, TRIES + 1):
+            place = tuple(int(rng.integers(length)) for length in picture.shape)
+            level = int(picture[place])
+            if change(
+                picture, payload, place, level + (1 if level == 0 or (level < 255 and rng.random() < 0.5) else -1)
+            ):
+                return changes
+        raise BenchError(f"no change of one pixel changes the measurements of {self.name}; take it out of the folder")
+
+    def _change_sample(self, picture: Bytes, payload: Bytes, place: tuple[int, ...], level: int) -> bool:
+        picture[place] = level
+        payload.reshape(picture.shape)[place] = level
+        return True
+
+    def _change_measurements(self, picture: Bytes, payload: Bytes, place: tuple[int, ...], level: int) -> bool:
+        """Sample the blocks about the place alone, before and after: the net does not reach further."""
+        assert self.entry is not None
+        (row, column), side, reach = (at // self.entry.block for at in place[:2]), self.entry.block, self.entry.halo
+        top, left = max(row - reach, 0), max(column - reach, 0)
+        bottom, right = row + reach + 1, column + reach + 1
+        part = picture[top * side : bottom * side, left * side : right * side]
+        before = api._sample(part, self.entry, self.provider)
+        kept = int(picture[place])
+        picture[place] = level
+        after = api._sample(part, self.entry, self.provider)
+        if (before == after).all():
+            picture[place] = kept
+            return False
+        rows, columns = self._blocks()
+        blocks = payload.reshape(rows, columns, -1)[top:bottom, left:right]
+        before, after = before.reshape(blocks.shape), after.reshape(blocks.shape)
+        # Only what the change did: a part alone may round other measurements than the whole picture.
+        blocks[before != after] = after[before != after]
+        return True
+
+    def _blocks(self) -> tuple[int, int]:
+        assert self.entry is not None
+        return -(-self.picture.shape[0] // self.entry.block), -(-self.picture.shape[1] // self.entry.block)
+
+
+def chaos(subject: Subject, payload: Bytes, secrets: Secrets) -> Bytes:
+    """The ciphertext in a file of the suite chaos: the released key schedule, bound to salt, file key and digest."""
+    return ciphertext(seal(subject, payload, secrets))
+
+
+def aes_ctr(subject: Subject, payload: Bytes, secrets: Secrets) -> Bytes:
+    """AES-256 in counter mode, a sound cipher as long as no nonce serves twice. The salt's first half is the nonce."""
+    encryptor = Cipher(algorithms.AES(secrets.file_key), modes.CTR(secrets.salt[:16])).encryptor()
+    return np.frombuffer(encryptor.update(payload.data), np.uint8)
+
+
+def toy(subject: Subject, payload: Bytes, secrets: Secrets) -> Bytes:
+    """XOR with noise from a seed of 16 bits, hashed from secrets and payload: 65,536 guesses break it."""
+    seed = hashlib.sha256(secrets.file_key + secrets.salt + payload.tobytes()).digest()[:2]
+    noise = np.random.default_rng(int.from_bytes(seed)).integers(0, 256, len(payload), np.uint8)
+    return np.asarray(payload ^ noise, np.uint8)
+
+
+def seal(subject: Subject, payload: Bytes, secrets: Secrets) -> bytes:
+    """A file of the suite chaos, which KEY opens."""
+    return envelope.seal(payload, subject.header, KEY, secrets)
+
+
+def ciphertext(blob: bytes) -> Bytes:
+    """The enciphered payload in a file of the suite chaos, the chunks' tags left out: uint8 (n,)."""
+    header = container.parse(blob)
+    chunks = (blob[at : at + length] for at, length in map(header.chunk_at, range(header.chunks)))
+    return np.frombuffer(b"".join(chunks), np.uint8)
+
+
+def draw(rng: np.random.Generator) -> Secrets:
+    """A file key and a salt. From a seeded generator they guard nothing; here nothing is to be guarded."""
+    return Secrets(rng.bytes(32), rng.bytes(container.SALT_BYTES))
+
+
+def flip(secret: bytes, bit: int) -> bytes:
+    """The same but for one bit."""
+    return (int.from_bytes(secret) ^ 1 << bit).to_bytes(len(secret))
+
+
+def load(images: Path | None) -> Iterator[tuple[str, str, Bytes]]:
+    """Name, kind (``gray`` or ``color``) and samples of each picture.
+
+    Args:
+        images: a folder, read without its subfolders; ``None`` takes waves made by code, and the bundled picture.
+
+    Raises:
+        BenchError: the folder holds no picture.
+        ImageError: a picture is not of 8 bits, or below SMALLEST pixels a side.
+    """
+    if images is None:
+        color = np.asarray(pictures.decode(demo_job.PICTURE.read_bytes()), np.uint8)
+        yield "waves", "gray", timing.picture(256, 1)
+        yield "waves", "color", timing.picture(256, 3)
+        yield "astronaut", "gray", np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
+        yield "astronaut", "color", color
+        return
+    for path in quality._paths(images):
+        for kind, picture in quality._kinds(path).items():
+            if min(picture.shape[:2]) < SMALLEST:
+                raise BenchError(f"{path.name} is below {SMALLEST} pixels a side; take it out of the folder")
+            yield path.stem, kind, picture
+
+
+def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subject]:
+    """The picture as measurements of the default net and of the paper's, and as its own samples."""
+    channels = 1 if picture.ndim == 2 else 3
+    nets = (zoo.choose(None, None, channels), zoo.choose(FIGURE_2_NET, None, channels))
+    for entry in (*dict.fromkeys(nets), None):
+        blob = imgcrypt.encrypt(
+            picture,
+            KEY,
+            lossless=entry is None,
+            net=entry.name if entry else None,
+            suite="chaos",
+            provider=provider,
+        )
+        header, payload = envelope.open_(blob, KEY)
+        # envelope.seal adds the key's slot itself.
+        records = tuple(record for record in header.records if record[0] == RecordType.NET)
+        header = dataclasses.replace(header, records=records)
+        yield Subject(name, kind, picture, entry, provider, payload, header)
