@@ -1,11 +1,13 @@
 """``bench quality``: what the pictures look like after the job, beside the paper's tables 1, 2 and 3.
 
 Every picture goes through imgcrypt.encrypt and imgcrypt.decrypt: the exported ONNX nets with their 8-bit measurements.
-PSNR and SSIM compare 8-bit samples. Gray is ITU-R BT.601 luma.
+Beside them the zonal DCT. PSNR and SSIM compare 8-bit samples. Gray is ITU-R BT.601 luma.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 import imgcrypt
 from imgcrypt import pictures
-from imgcrypt.bench import paper
+from imgcrypt.bench import baselines, paper
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.errors import ImageError
 from imgcrypt.export import zoo
@@ -34,6 +36,19 @@ BSDS500_TEST = (200, frozenset({"100007", "100039", "10081", "101027"}))
 """How many pictures that folder has, and the names of some of them."""
 SMALLEST = 11
 """Pixels a side of the window of SSIM."""
+DCT = "dct"
+"""The name of the zonal DCT among the nets."""
+PRINTED = {"reconnet": "ReconNet", "dr2net": "DR2-Net", "msrnet": "MSRNet"}
+"""The paper's name for a net of others; each other net is held against the paper's own."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A net, or what stands beside the nets: its name, its rate, and what a picture is after it."""
+
+    name: str
+    rate: float
+    through: Callable[[Picture], Picture]
 
 
 def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], provider: str) -> list[dict[str, Any]]:
@@ -41,35 +56,36 @@ def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], pr
 
     Args:
         folders: read without their subfolders.
-        nets: names of nets, or what comes before their last hyphen for all of that kind; none means all.
+        nets: names of nets, or how names begin, up to a hyphen, for all of that kind; ``dct`` is the zonal DCT of gray
+            pictures. None means all.
         rates: bytes of measurements per sample, as the paper counts them for gray and for color pictures; none means
-            all.
+            all, and for the zonal DCT those of the nets.
         provider: what runs the nets.
 
     Returns:
-        One record for each folder, kind (gray or color) and net: ``mean`` and ``pictures``, each with ``psnr_db``,
-        ``ssim`` and where the paper prints them ``paper_psnr_db`` and ``paper_ssim``. A gray picture, or one of equal
-        channels, is measured as gray alone.
+        One record for each folder, kind (gray or color), net and rate: ``mean`` and ``pictures``, each with
+        ``psnr_db``, ``ssim`` and where the paper prints them ``paper_psnr_db`` and ``paper_ssim``. A gray picture, or
+        one of equal channels, is measured as gray alone.
 
     Raises:
         BenchError: a folder holds no picture, scikit-image is missing, or no net fits.
         ImageError: a picture is not of 8 bits, or too small.
     """
     ssim = _ssim()
-    entries = _entries(nets, rates)
+    methods = _methods(nets, rates, provider)
     results: list[dict[str, Any]] = []
     for folder in folders:
         paths = _paths(folder)
-        measured: dict[tuple[str, zoo.Entry], list[dict[str, Any]]] = {}
+        measured: dict[tuple[str, Method], list[dict[str, Any]]] = {}
         for path in paths:
             for kind, picture in _kinds(path).items():
-                for entry in entries[kind]:
-                    back = _through(picture, entry, provider)
+                for method in methods[kind]:
+                    back = method.through(picture)
                     row = {"name": path.stem, "psnr_db": psnr(picture, back), "ssim": ssim(picture, back)}
-                    measured.setdefault((kind, entry), []).append(row)
+                    measured.setdefault((kind, method), []).append(row)
         data_set = _data_set(paths)
         results += [
-            _record(folder.resolve().name, data_set, kind, entry, rows) for (kind, entry), rows in measured.items()
+            _record(folder.resolve().name, data_set, kind, method, rows) for (kind, method), rows in measured.items()
         ]
     if not results:
         raise BenchError("no net serves these pictures at these rates; leave out --rates to measure all")
@@ -77,7 +93,7 @@ def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], pr
 
 
 def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
-    """Each record picture by picture, then the paper's tables 1 and 2 with ours among the methods."""
+    """Each record picture by picture, then the paper's tables 1 to 3 with ours among the methods."""
     for record in results:
         rows = [_row(row) for row in (*record["pictures"], {"name": "mean", **record["mean"]})]
         yield table(
@@ -87,27 +103,36 @@ def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
         )
     yield from _table_1(results)
     yield from _table_2(results)
+    yield from _table_3(results)
 
 
-def _entries(nets: Sequence[str], rates: Sequence[float]) -> dict[str, list[zoo.Entry]]:
-    """The nets for gray and for color pictures: of each name the newest."""
+def _methods(nets: Sequence[str], rates: Sequence[float], provider: str) -> dict[str, list[Method]]:
+    """What to measure on gray and on color pictures: of each net's name the newest, then the zonal DCT."""
     known = {entry.name: entry for entry in zoo.entries()}
     for net in nets:
-        if not any(_is_named(name, net) for name in known):
-            raise BenchError(f"no net is called {net!r}; choose from {', '.join(known)}")
+        if not any(_is_named(name, net) for name in (*known, DCT)):
+            raise BenchError(f"no net is called {net!r}; choose from {', '.join((*known, DCT))}")
     chosen = [entry for name, entry in known.items() if not nets or any(_is_named(name, net) for net in nets)]
-
-    def serves(rate: float | None) -> bool:
-        return rate is not None and (not rates or any(abs(rate - wanted) < zoo.RATE_TOLERANCE for wanted in rates))
-
-    return {
-        kind: [entry for entry in chosen if serves(entry.rate(channels))]
-        for kind, channels in (("gray", 1), ("color", 3))
-    }
+    methods: dict[str, list[Method]] = {}
+    for kind, channels in (("gray", 1), ("color", 3)):
+        methods[kind] = [
+            Method(entry.name, rate, functools.partial(_through, entry=entry, provider=provider))
+            for entry in chosen
+            if (rate := entry.rate(channels)) is not None
+            and (not rates or any(abs(rate - wanted) < zoo.RATE_TOLERANCE for wanted in rates))
+        ]
+    beside = [method.rate for method in methods["gray"]] if not nets else []
+    if DCT in nets:
+        beside = list(rates) or [entry.gray_rate for entry in known.values()]
+    for rate in sorted(set(beside)):
+        if not 0 < rate <= 1:
+            raise BenchError(f"the DCT cannot sample at rate {rate}; give one above 0 and up to 1")
+        methods["gray"].append(Method(DCT, rate, functools.partial(baselines.zonal_dct, rate=rate)))
+    return methods
 
 
 def _is_named(name: str, wanted: str) -> bool:
-    return wanted in (name, name.rpartition("-")[0])
+    return f"{name}-".startswith(f"{wanted}-")
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -171,28 +196,26 @@ def _data_set(paths: Sequence[Path]) -> str | None:
     return SET11 if len(paths) == len(paper.SET11) and {*map(paper.picture_name, names)} == paper.SET11 else None
 
 
-def _record(
-    folder: str, data_set: str | None, kind: str, entry: zoo.Entry, rows: list[dict[str, Any]]
-) -> dict[str, Any]:
-    rate = entry.rate(1 if kind == "gray" else 3)
-    assert rate is not None  # _entries saw to it
-    printed = paper.set11(paper.OWN, rate) if (data_set, kind) == (SET11, "gray") else {}
+def _record(folder: str, data_set: str | None, kind: str, method: Method, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    rate = method.rate
+    other = PRINTED.get(method.name.partition("-")[0], paper.OWN)
+    printed = paper.set11(other, rate) if (data_set, kind) == (SET11, "gray") else {}
     for row in rows:
         name = paper.picture_name(row["name"])
         if name in printed:
             row["paper_psnr_db"] = printed[name]
-        elif name == "lena" and (figures := paper.lena(kind, rate)):
+        elif name == "lena" and other == paper.OWN and (figures := paper.lena(kind, rate)):
             row["paper_psnr_db"], row["paper_ssim"] = figures
     mean = {name: statistics.fmean(row[name] for row in rows) for name in ("psnr_db", "ssim")}
     if "mean" in printed:
         mean["paper_psnr_db"] = printed["mean"]
-    if data_set == BSDS500 and (figures := paper.bsds500(paper.OWN, kind, rate)):
+    if data_set == BSDS500 and (figures := paper.bsds500(other, kind, rate)):
         mean["paper_psnr_db"], mean["paper_ssim"] = figures
     return {
         "folder": folder,
         "data_set": data_set,
         "kind": kind,
-        "net": entry.name,
+        "net": method.name,
         "rate": rate,
         "mean": mean,
         "pictures": rows,
@@ -243,4 +266,21 @@ def _table_2(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
         ]
         yield table(
             "table 2: mean PSNR in dB and SSIM, BSDS500 test; printed figures, and ours", ["method", *rates], rows
+        )
+
+
+def _table_3(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+    """The paper's table 3: Lena after all the stages, wherever the paper has figures to hold it against."""
+    rows = [
+        [record["folder"], record["kind"], f"{record['rate']:.2f}", record["net"], *_row(row)[1:]]
+        for record in results
+        for row in record["pictures"]
+        if paper.picture_name(row["name"]) == "lena" and "paper_ssim" in row
+    ]
+    if rows:
+        yield table(
+            "table 3: Lena sampled, encrypted, decrypted and rebuilt",
+            ["folder", "kind", "rate", "net", "PSNR dB", "paper", "ours - paper", "SSIM", "paper", "ours - paper"],
+            rows,
+            left=4,
         )

@@ -1,0 +1,59 @@
+"""The zonal DCT: a byte a coefficient, the low frequencies first, any size and rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgcrypt.bench import baselines
+from imgcrypt.metrics import psnr
+
+
+def waves(height, width):
+    y, x = np.mgrid[:height, :width]
+    return (128 + 60 * np.sin(x / 9) + 50 * np.cos(y / 7 + x / 31)).round().astype(np.uint8)
+
+
+@given(height=st.integers(1, 70), width=st.integers(1, 70), rate=st.floats(0.001, 1))
+def test_any_size_and_rate(height, width, rate):
+    picture = waves(height, width)
+    back = baselines.zonal_dct(picture, rate)
+    assert back.shape == picture.shape
+    assert back.dtype == np.uint8
+    assert abs(back.mean() - picture.mean()) < 30
+
+
+def test_rate_counts_bytes_of_whole_blocks():
+    coefficients = baselines.sample(waves(64, 96), 256)
+    assert coefficients.shape == (2, 3, 256)
+    assert coefficients.dtype == np.uint8
+
+
+@pytest.mark.parametrize("value", [0, 1, 100, 255])
+def test_flat_pictures_need_one_coefficient(value):
+    picture = np.full((40, 50), value, np.uint8)
+    # The mean is told to one part in 127 of half the range.
+    assert np.abs(baselines.zonal_dct(picture, 0.001).astype(int) - value).max() <= 1
+
+
+def test_more_bytes_bring_a_better_picture_up_to_nearly_the_whole():
+    figures = [psnr(waves(96, 96), baselines.zonal_dct(waves(96, 96), rate)) for rate in (0.002, 0.01, 0.05, 0.2, 1)]
+    assert figures == sorted(figures)
+    assert figures[-1] > 45
+
+
+def test_low_frequencies_come_first():
+    at, sizes = baselines._zone(1024)
+    assert list(at[:6]) == [0, 1, 32, 33, 2, 64]
+    assert sorted(at) == list(range(1024))
+    assert sizes[0] == 4096
+    assert sizes[-1] == sizes[1:].min()
+
+
+def test_set11(data):
+    pictures = [baselines.cv2.imread(str(path), 0) for path in sorted((data / "set11").glob("*.tif"))]
+    assert len(pictures) == 11
+    mean = np.mean([psnr(picture, baselines.zonal_dct(picture, 0.25)) for picture in pictures])
+    assert mean == pytest.approx(31.22, abs=0.02)
