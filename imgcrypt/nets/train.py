@@ -70,11 +70,13 @@ def main(
     out: Annotated[Path, typer.Option(help="folder for the checkpoint and the record")],
     rate: Annotated[float, typer.Option(help="measurements per sample")] = 0.18,
     gray: Annotated[bool, typer.Option("--gray", help="for gray pictures alone")] = False,
-    steps: Annotated[int, typer.Option(help="batches in all")] = 40_000,
-    batch: Annotated[int, typer.Option(help="crops in each")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="batches in all")] = 40_000,
+    batch: Annotated[int, typer.Option(min=1, help="crops in each")] = 16,
     seed: Annotated[int, typer.Option()] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    minutes: Annotated[float, typer.Option(help="end after this wall time, if the steps take longer")] = math.inf,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="end after this wall time, if the steps take longer")
+    ] = math.inf,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the last run into OUT stopped")] = False,
 ) -> None:
     """Train NET on every picture in the folders given."""
