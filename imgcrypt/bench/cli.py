@@ -121,7 +121,7 @@ def randomness(
 @app.command()
 def quality(
     images: Annotated[list[str], typer.Option(metavar="DIR", help="folder of pictures; may be given again")],
-    nets: Annotated[str, typer.Option(help="names, or kinds as fclbcnn [default: all]")] = "",
+    nets: Annotated[str, typer.Option(help="names, or kinds as fclbcnn and dct [default: all]")] = "",
     rates: Annotated[str, typer.Option(help="bytes of measurements per sample [default: all]")] = "",
     provider: ProviderOption = "auto",
     json: JsonOption = None,
