@@ -261,6 +261,18 @@ def warmup() -> None:
     print(f"The cipher is compiled and cached ({time.perf_counter() - started:.1f} s).")
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False},
+)
+def bench(context: typer.Context) -> None:
+    """Measure imgcrypt: the same as the command bench."""
+    # Loaded here alone: building its commands would slow down all the others.
+    from imgcrypt.bench import cli
+
+    cli.app(context.args, prog_name=context.command_path)
+
+
 class _Loading:
     """Loads the cipher's kernels in the background; says so when that takes long, as the first time it does."""
 

@@ -159,24 +159,36 @@ def security(
 
 @app.command()
 def timing(
-    sizes: Annotated[str, typer.Option(help="pixels a side")] = "256,512,1024",
-    net: Annotated[str | None, typer.Option(help="the net [default: the newest at the rate of figure 2]")] = None,
+    sizes: Annotated[str, typer.Option(help="pixels a side, up to 16384")] = "256,512,1024",
+    nets: Annotated[str, typer.Option(help="names, or kinds as fclbcnn; default is the default net")] = (
+        "fclbcnn,default"
+    ),
     provider: ProviderOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="cores to use [default: all]")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="turns of each measurement")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="of the pictures")] = 0,
     json: JsonOption = None,
 ) -> None:
-    """Time every part of the job on square pictures, gray and color: table 9."""
+    """Time every part of the job on square pictures, gray and color, and cold starts of the commands: table 9."""
     _check(json)
     sides = [_number(text, "--sizes") for text in _list(sizes)]
+    from imgcrypt.bench import coldstart
     from imgcrypt.bench import timing as bench
     from imgcrypt.bench.common import finish
 
     if threads is not None:
         bench.use_threads(threads)
-    results = bench.run(sides, net, provider, repeats)
-    settings = {"sizes": sides, "net": net, "provider": provider, "threads": threads, "repeats": repeats}
-    finish("timing", settings, results, bench.tables(results), json)
+    pictures, cold = bench.run(sides, _list(nets), provider, repeats, seed), coldstart.run(provider, repeats, seed)
+    settings = {
+        "sizes": sides,
+        "nets": _list(nets),
+        "provider": provider,
+        "threads": threads,
+        "repeats": repeats,
+        "seed": seed,
+    }
+    results = {"pictures": pictures, "cold_start": cold}
+    finish("timing", settings, results, [*bench.tables(pictures), *coldstart.tables(cold)], json)
 
 
 @app.command()

@@ -26,11 +26,13 @@ Picture = NDArray[np.uint8]
 
 NET, SEALING, TOTAL, DIRECT = paper.TIMED
 CHAOS = "cipher directly, chaos layer alone"
+DEFAULT = "default"
+"""The name here of the net for those who name none."""
 LARGEST = 16384
 """Pixels a side: 800 MB of color, and several times that while it is encrypted."""
 
 
-def run(sizes: Sequence[int], net: str | None, provider: str, repeats: int) -> list[dict[str, Any]]:
+def run(sizes: Sequence[int], nets: Sequence[str], provider: str, repeats: int, seed: int = 0) -> list[dict[str, Any]]:
     """Time square pictures, gray and color, all in memory; one call of each part in turns.
 
     ``encryption + decryption`` is that of the measurements: keys, digest, chaos layer, AES-256-GCM. ``total`` is
@@ -39,20 +41,31 @@ def run(sizes: Sequence[int], net: str | None, provider: str, repeats: int) -> l
 
     Args:
         sizes: pixels a side.
-        net: its name, or ``None`` for the newest at the rate of the paper's figure 2.
-        provider: what runs the net.
+        nets: names or kinds, of a kind the newest at its highest rate; ``default`` is the default net.
+        provider: what runs the nets.
         repeats: turns.
+        seed: of the pictures.
 
     Returns:
-        One record for each size and kind: ``net``, ``rate``, ``provider``, and by part ``seconds``, ``paper_seconds``
-        and ``times_faster`` where table 9 has the size, ``ns_per_pixel``.
+        For each size and kind a record of each net that serves it, and one without a net for the cipher directly:
+        ``net``, ``rate``, ``provider``, and by part ``seconds``, ``paper_seconds`` and ``times_faster`` where table 9
+        has the size, ``ns_per_pixel``.
 
     Raises:
-        BenchError: a size out of range.
+        BenchError: a size out of range, no size, or no net.
+        NetError: no net is called so.
     """
     if bad := [size for size in sizes if not 1 <= size <= LARGEST]:
         raise BenchError(f"cannot time {bad[0]} pixels a side; give sizes from 1 to {LARGEST}")
-    return [_measure(size, channels, net, provider, repeats) for size in sizes for channels in (1, 3)]
+    if not sizes or not nets:
+        raise BenchError(f"there is nothing to time; give a size, and a net or {DEFAULT} for the default one")
+    chosen = {channels: _choose(nets, channels) for channels in (1, 3)}
+    return [
+        record
+        for size in sizes
+        for channels, entries in chosen.items()
+        for record in _measure(picture(size, channels, seed), entries, provider, repeats)
+    ]
 
 
 def use_threads(count: int) -> None:
@@ -72,7 +85,7 @@ def use_threads(count: int) -> None:
 
 
 def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
-    """Table 9, part by part."""
+    """Table 9, part by part, and how the time for a pixel grows from size to size."""
     rows = []
     for record in results:
         for part, taken in record["seconds"].items():
@@ -80,30 +93,53 @@ def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
             rows.append(
                 [
                     f"{record['size']} x {record['size']}",
-                    record["kind"],
-                    part,
+                    *_what(record, part),
                     NONE if printed is None else f"{printed:.2f}",
                     f"{taken['median']:.5f} ± {stopwatch.spread(taken):.0%}",
                     NONE if faster is None else f"{faster:,.0f}",
-                    f"{record['ns_per_pixel'][part]:.1f}",
                 ]
             )
-    nets = ", ".join(dict.fromkeys(f"{record['net']} ({record['kind']} {record['rate']:.2f})" for record in results))
-    providers = ", ".join(dict.fromkeys(record["provider"] for record in results))
+    providers = ", ".join(dict.fromkeys(record["provider"] for record in results if record["net"]))
     platform = paper.tables()["table9_seconds"]["platform"]
     yield table(
-        "table 9: seconds",
-        ["picture", "kind", "what", "paper s", "ours s", "times faster", "ns/pixel"],
+        "table 9: seconds, there and back",
+        ["picture", "kind", "net, rate", "what", "paper s", "ours s", "times faster"],
         rows,
-        f"Paper: {platform}; what is faster here is machine and program together. Ours: net {nets} on {providers}; "
+        f"Paper: {platform}; what is faster here is machine and program together. Ours: nets on {providers}; "
         "median ± half the distance of the quartiles.",
+        left=4,
+    )
+    yield from _growth(results)
+
+
+def _growth(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+    sizes = sorted({record["size"] for record in results})
+    if len(sizes) < 2:
+        return
+    found: dict[tuple[str, ...], dict[int, float]] = {}
+    for record in results:
+        for part, value in record["ns_per_pixel"].items():
+            found.setdefault(tuple(_what(record, part)), {})[record["size"]] = value
+    yield table(
+        "growth: nanoseconds a pixel",
+        ["kind", "net, rate", "what", *map(str, sizes), f"{sizes[-1]} / {sizes[0]}"],
+        [
+            [*what, *(f"{values[size]:.1f}" for size in sizes), f"{values[sizes[-1]] / values[sizes[0]]:.2f}"]
+            for what, values in found.items()
+        ],
+        "Pixels a side. It is flat where the time grows as the number of pixels; small pictures pay for what each call "
+        "costs, and for blocks that they do not fill.",
         left=3,
     )
 
 
-def picture(size: int, channels: int) -> Picture:
+def _what(record: dict[str, Any], part: str) -> list[str]:
+    return [record["kind"], f"{record['net']}, {record['rate']:.2f}" if record["net"] else NONE, part]
+
+
+def picture(size: int, channels: int, seed: int = 0) -> Picture:
     """Waves with a little noise: uint8 (size, size), or (size, size, 3) for 3 channels. The same at every call."""
-    rng = np.random.default_rng(size)
+    rng = np.random.default_rng([size, seed])
     at = np.linspace(0, 2 * np.pi, size, dtype=np.float32)
     made = np.empty((size, size, channels), np.uint8)
     for channel in range(channels):
@@ -113,42 +149,69 @@ def picture(size: int, channels: int) -> Picture:
     return made if channels == 3 else made[:, :, 0]
 
 
-def _measure(size: int, channels: int, net: str | None, provider: str, repeats: int) -> dict[str, Any]:
+def _choose(nets: Sequence[str], channels: int) -> list[zoo.Entry]:
+    """The nets that serve pictures of so many channels, each once."""
+    chosen = []
+    for net in nets:
+        named = [entry for entry in zoo.entries() if net in (entry.name, entry.kind)]
+        # A net for other pictures is left out here; a name that nobody has is for zoo.choose to refuse.
+        if not named or any(entry.rate(channels) is not None for entry in named):
+            chosen.append(zoo.choose(None if net == DEFAULT else net, None, channels))
+    return list(dict.fromkeys(chosen))
+
+
+def _measure(image: Picture, entries: Sequence[zoo.Entry], provider: str, repeats: int) -> list[dict[str, Any]]:
+    """A record of each net, whose parts all run in turns, and one of the cipher directly."""
+    parts = {entry: _parts(image, entry, provider) for entry in entries}
+    calls = {f"{entry.name} {part}": call for entry, named in parts.items() for part, call in named.items()}
+    times = stopwatch.interleave(calls, repeats) if calls else {}
+    records = [
+        _record(image, entry, provider, {part: times[f"{entry.name} {part}"] for part in named})
+        for entry, named in parts.items()
+    ]
+    # By itself: calls this short are made many times over in each turn.
+    return [*records, _record(image, None, provider, stopwatch.interleave(_direct_parts(image), repeats))]
+
+
+def _record(image: Picture, entry: zoo.Entry | None, provider: str, times: dict[str, list[float]]) -> dict[str, Any]:
+    size, channels = len(image), 1 if image.ndim == 2 else 3
     kind = "gray" if channels == 1 else "color"
-    entry = zoo.choose(net, paper.FIGURE_2_RATES[channels] if net is None else None, channels)
-    times = stopwatch.interleave(_parts(picture(size, channels), entry, provider), repeats)
-    seconds = {name: stopwatch.summary(taken) for name, taken in times.items()}
-    printed = paper.seconds(size, kind)
+    seconds = {part: stopwatch.summary(taken) for part, taken in times.items()}
+    printed = {part: value for part, value in paper.seconds(size, kind).items() if part in seconds}
     return {
         "size": size,
         "kind": kind,
-        "net": entry.name,
-        "rate": entry.rate(channels),
-        "provider": runtime.load(entry, provider).provider,
+        "net": entry.name if entry else None,
+        "rate": entry.rate(channels) if entry else None,
+        "provider": runtime.load(entry, provider).provider if entry else None,
         "seconds": seconds,
         "paper_seconds": printed,
-        "times_faster": {name: value / seconds[name]["median"] for name, value in printed.items()},
-        "ns_per_pixel": {name: taken["median"] / size**2 * 1e9 for name, taken in seconds.items()},
+        "times_faster": {part: value / seconds[part]["median"] for part, value in printed.items()},
+        "ns_per_pixel": {part: taken["median"] / size**2 * 1e9 for part, taken in seconds.items()},
     }
 
 
 def _parts(image: Picture, entry: zoo.Entry, provider: str) -> dict[str, Callable[[], object]]:
-    """Each row of the table as a function that does it, there and back."""
+    """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
     header, payload = envelope.open_(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key)
     # envelope.seal adds the key's slot itself.
     header = dataclasses.replace(header, records=tuple(each for each in header.records if each[0] == RecordType.NET))
-    samples = image.reshape(-1)
 
-    def total(lossless: bool) -> object:
-        name = None if lossless else entry.name
-        blob = imgcrypt.encrypt(image, key, net=name, lossless=lossless, provider=provider)
-        return imgcrypt.decrypt(blob, key, provider=provider)
+    def total() -> object:
+        return imgcrypt.decrypt(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key, provider=provider)
 
     return {
         NET: lambda: api._reconstruct(api._sample(image, entry, provider), header, provider),
         SEALING: lambda: envelope.open_(envelope.seal(payload, header, key, secrets), key),
-        TOTAL: lambda: total(False),
-        DIRECT: lambda: total(True),
-        CHAOS: lambda: cipher.decipher(cipher.encipher(samples, secrets.salt), secrets.salt),
+        TOTAL: total,
+    }
+
+
+def _direct_parts(image: Picture) -> dict[str, Callable[[], object]]:
+    """What it takes without a net, there and back."""
+    key, secret, samples = imgcrypt.Key.generate(), bytes(cipher.KEY_BYTES), image.reshape(-1)
+    return {
+        DIRECT: lambda: imgcrypt.decrypt(imgcrypt.encrypt(image, key, lossless=True), key),
+        CHAOS: lambda: cipher.decipher(cipher.encipher(samples, secret), secret),
     }

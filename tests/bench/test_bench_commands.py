@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -50,39 +49,6 @@ def test_cipher(tmp_path):
 @pytest.mark.parametrize("options", [["--sizes", "0"], ["--sizes", "x"], ["--threads", "0"], ["--threads", "many"]])
 def test_cipher_refuses(options):
     assert CliRunner().invoke(app, ["cipher", *options]).exit_code != 0
-
-
-def test_timing(tmp_path):
-    results, printed = run(tmp_path, "timing", "--sizes", "33,256", "--repeats", "1", "--provider", "cpu")
-    assert [(result["size"], result["kind"]) for result in results] == [
-        (33, "gray"),
-        (33, "color"),
-        (256, "gray"),
-        (256, "color"),
-    ]
-    for result in results:
-        assert result["provider"] == "cpu"
-        assert all(taken["median"] > 0 for taken in result["seconds"].values())
-    assert results[0]["paper_seconds"] == results[0]["times_faster"] == {}
-    assert results[3]["paper_seconds"]["total"] == 0.85
-    assert results[3]["times_faster"]["total"] == pytest.approx(0.85 / results[3]["seconds"]["total"]["median"])
-    assert "0.85" in printed
-
-
-def test_picture_for_timing_is_the_same_every_time():
-    assert timing.picture(20, 1).shape == (20, 20)
-    assert timing.picture(20, 3).shape == (20, 20, 3)
-    assert (timing.picture(20, 3) == timing.picture(20, 3)).all()
-    assert timing.picture(64, 3).std() > 20
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot confine a process to some cores")
-def test_threads_are_confined():
-    code = (
-        "from imgcrypt.bench import timing; from imgcrypt.export import runtime; import numba;"
-        "timing.use_threads(1); print(runtime.threads(), numba.get_num_threads())"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [b"1", b"1"]
 
 
 def write_picture(folder, name, picture):

@@ -1,0 +1,82 @@
+"""What the shell commands take from a cold start: each run is a process of its own, on warm disk caches."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import imgcrypt
+from imgcrypt import pictures
+from imgcrypt.bench import stopwatch, timing
+from imgcrypt.bench.common import BenchError, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SIDE = 512
+"""Pixels a side of the color picture."""
+PROGRAM = "from imgcrypt.cli import main; main()"
+"""What the installed command runs."""
+
+
+def run(provider: str, repeats: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Time ``imgcrypt --help``, ``enc`` and ``dec`` of a color picture, in turns.
+
+    One run of ``enc`` comes first and does not count: it compiles the cipher where it never ran before.
+
+    Args:
+        provider: what runs the net.
+        repeats: turns.
+        seed: of the picture.
+
+    Returns:
+        One record for each command: ``command`` and ``seconds``.
+
+    Raises:
+        BenchError: a command fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        picture, back, key = (Path(folder, name) for name in ("picture.png", "back.png", "key.txt"))
+        picture.write_bytes(pictures.encode(timing.picture(SIDE, 3, seed), ".png"))
+        imgcrypt.Key.generate().save(str(key))
+        options = ["-k", str(key), "--provider", provider, "--force"]
+        commands = {
+            "imgcrypt --help": ["--help"],
+            f"imgcrypt enc, {SIDE} x {SIDE} color": ["enc", str(picture), *options],
+            f"imgcrypt dec, {SIDE} x {SIDE} color": ["dec", f"{picture}.imgc", "-o", str(back), *options],
+        }
+        _seconds(["enc", str(picture), *options])
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(repeats):
+            for name, arguments in commands.items():
+                times[name].append(_seconds(arguments))
+    return [{"command": name, "seconds": stopwatch.summary(taken)} for name, taken in times.items()]
+
+
+def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+    """One row for each command."""
+    rows = [
+        [row["command"], f"{row['seconds']['median']:.3f} ± {stopwatch.spread(row['seconds']):.0%}"] for row in results
+    ]
+    yield table(
+        "cold start: seconds of a whole process",
+        ["command", "ours s"],
+        rows,
+        "Python's start, imports, loading net and cipher, the work, the files; the cipher is compiled already, and the "
+        "system has all files in its cache. enc opens what it wrote again, to prove it.",
+    )
+
+
+def _seconds(arguments: list[str]) -> float:
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, errors="replace")
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise BenchError(f"the command imgcrypt {arguments[0]} failed: {said[-1]}")
+    return seconds
