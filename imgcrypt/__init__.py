@@ -30,6 +30,7 @@ from imgcrypt.errors import (
 if TYPE_CHECKING:
     from imgcrypt.api import Info, decrypt, encrypt, inspect
     from imgcrypt.keys import Key
+    from imgcrypt.recovery import Recovered, recover
 
 __version__ = "0.1.0"
 __all__ = [
@@ -44,11 +45,13 @@ __all__ = [
     "NewerVersionError",
     "NotImgcError",
     "ProviderError",
+    "Recovered",
     "TruncatedError",
     "WrongKeyError",
     "decrypt",
     "encrypt",
     "inspect",
+    "recover",
 ]
 
 _LAZY = {
@@ -57,6 +60,8 @@ _LAZY = {
     "decrypt": "imgcrypt.api",
     "encrypt": "imgcrypt.api",
     "inspect": "imgcrypt.api",
+    "Recovered": "imgcrypt.recovery",
+    "recover": "imgcrypt.recovery",
 }
 
 

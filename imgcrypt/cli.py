@@ -22,6 +22,7 @@ from imgcrypt.errors import ImgcryptError
 if TYPE_CHECKING:
     from imgcrypt.api import Image, Info
     from imgcrypt.keys import Key
+    from imgcrypt.recovery import Recovered
 
 SUFFIX = ".imgc"
 KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
@@ -179,6 +180,9 @@ def dec(
     key: KeyOption = None,
     passphrase: PassphraseOption = False,
     output: OutputOption = None,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="open what is left of a damaged file, which proves nothing of it")
+    ] = False,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     verbose: VerboseOption = False,
@@ -195,14 +199,21 @@ def dec(
     import imgcrypt
     from imgcrypt import pictures
 
-    info = imgcrypt.inspect(data)
+    if not recover:
+        imgcrypt.inspect(data)  # refuse another file before any waiting
     loading.wait()
     started = time.perf_counter()
-    image = imgcrypt.decrypt(data, secret, provider=provider)
+    if recover:
+        recovered = imgcrypt.recover(data, secret, provider=provider)
+        image, info = recovered.image, recovered.info
+    else:
+        image, info = imgcrypt.decrypt(data, secret, provider=provider), imgcrypt.inspect(data)
     seconds = time.perf_counter() - started
     files.write(target, pictures.encode(image, suffix), force)
     note = "" if suffix not in pictures.LOSSY_SUFFIXES else f"; {suffix} loses detail, .png would not"
     _say(f"{file} -> {target}: {_shape(info)}{note}")
+    if recover:
+        _say(_loss(recovered))
     if verbose:
         _say(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
 
@@ -379,6 +390,16 @@ def _colors(image: Image) -> Image:
 def _shape(info: Info) -> str:
     kind = {1: "gray", 3: "color", 4: "color with alpha"}[info.channels]
     return f"{info.width} x {info.height} {kind}" + (", 16 bits" if info.bits == 16 else "")
+
+
+def _loss(recovered: Recovered) -> str:
+    if recovered.authentic:
+        return "nothing was lost, and the picture is authentic"
+    return (
+        f"warning: the picture is NOT authenticated: {recovered.failed_chunks} of {recovered.chunks} chunks failed; "
+        f"{recovered.lost_bytes} of {recovered.info.payload_bytes} bytes were lost and are filled in, "
+        f"{recovered.doubtful_bytes} more may be anybody's"
+    )
 
 
 def _net_and_provider(info: Info, provider: str) -> str:

@@ -71,6 +71,38 @@ def decipher(data: Bytes, key: bytes, *, overwrite: bool = False) -> Bytes:
     return out
 
 
+def vectors(size: int, key: bytes) -> NDArray[np.unsignedinteger[Any]]:
+    """Which two bytes of a message decomposition ties together: who damages one damages the other.
+
+    Args:
+        size: length of the message.
+        key: 32 bytes.
+
+    Returns:
+        unsigned integers (m, 2), the places of both in the message. A segment of odd length has a byte in no vector.
+    """
+    import numpy as np
+
+    from imgcrypt.cipher.layout import SEGMENT
+
+    kernels, lock = _kernels()
+    seeds, cloud, slides = _schedule(size, key)
+    places = np.arange(size, dtype=np.min_scalar_type(size))
+    scrambled = np.zeros_like(places)
+    # Scrambling moves bytes, so the places travel a byte at a time.
+    for shift in range(0, size.bit_length(), 8):
+        moved = np.empty(size, np.uint8)
+        with lock:
+            kernels.scramble(_read_only((places >> shift).astype(np.uint8)), moved, seeds, cloud, *slides, False)
+        scrambled |= moved.astype(places.dtype) << shift
+    halves = [scrambled[:0].reshape(0, 2)]
+    for start in range(0, size, SEGMENT):
+        segment = scrambled[start : start + SEGMENT]
+        half = len(segment) // 2
+        halves.append(segment[: 2 * half].reshape(2, half).T)
+    return np.concatenate(halves)
+
+
 def keystream(key: bytes, size: int) -> Bytes:
     """Raw keystream for statistical tests: the rows of segment after segment, of a stream no message uses.
 

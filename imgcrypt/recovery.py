@@ -1,0 +1,241 @@
+"""What is left of a damaged file: docs/format.md, section 6. It gives up authenticity, so it never runs unasked.
+
+This module deals with bytes: which are there, which are lost, which are in doubt. imgcrypt.restoration makes the
+picture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hmac
+import math
+from typing import TYPE_CHECKING
+
+from imgcrypt import api, cipher, container, envelope
+from imgcrypt.cipher.layout import SEGMENT
+from imgcrypt.container import TAG_BYTES, Header
+from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError, WrongKeyError
+from imgcrypt.keys import Key
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+    Mask = NDArray[np.bool_]
+
+RUN = 16
+"""So many equal bytes in a row are damage: in a ciphertext they are found once in 2**120 places."""
+LEAST_SHARE = 1 / 16
+"""Of a payload's length, the least that a file must have to be recovered: it bounds what a header can ask for."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recovered:
+    """A picture from a damaged file, and how much of it is real.
+
+    ``image`` is what decrypt would return; where bytes were lost, their neighbors stand in. ``info`` is the header's,
+    which is authentic always. ``authentic`` means that every byte of the picture is: nothing was lost, and decrypt
+    would have returned the same if both copies of the header are whole. Otherwise ``failed_chunks`` of ``chunks`` have
+    no right tag, and anyone may have written what is in them. Of the payload's bytes (``info.payload_bytes``),
+    ``lost_bytes`` were missing or found to be wrong, and ``doubtful_bytes`` more are used but not authenticated.
+    """
+
+    image: api.Image
+    info: api.Info
+    authentic: bool
+    chunks: int
+    failed_chunks: int
+    lost_bytes: int
+    doubtful_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Opened:
+    """The payload of a damaged file.
+
+    ``payload`` is uint8 (n,). ``lost`` and ``doubtful`` are bool (n,): bytes that are nowhere in the file, and bytes
+    that were in it but are not authenticated; none is both. ``failed`` lists the chunks without a right tag.
+    """
+
+    header: Header
+    payload: Bytes
+    lost: Mask
+    doubtful: Mask
+    failed: tuple[int, ...]
+    authentic: bool
+    image_key: bytes
+
+
+def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Recovered:
+    """The picture in what is left of a damaged file. **It is not authenticated** unless the result says so.
+
+    One copy of the header must be whole. Missing parts, at any place, and overwritten ones cost detail, not the
+    picture: what is lost is filled in from what is around it.
+
+    Args:
+        blob: the file, or what is there of it.
+        key: the one it was made with.
+        provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        ContainerError: no copy of the header is whole, or too little is left of the picture.
+        WrongKeyError: made for another key.
+        NetError: the net that it needs is not installed.
+        ProviderError: the provider does not start.
+    """
+    from imgcrypt import restoration
+
+    opened = open_damaged(blob, key)
+    image, lost = restoration.restore(opened, provider)
+    return Recovered(
+        image=image,
+        info=api._info(opened.header),
+        authentic=opened.authentic,
+        chunks=opened.header.chunks,
+        failed_chunks=len(opened.failed),
+        lost_bytes=int(lost.sum()),
+        doubtful_bytes=int((opened.doubtful & ~lost).sum()),
+    )
+
+
+def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
+    """Decrypt what is there, authenticated or not, and say which bytes are lost and which in doubt.
+
+    Raises:
+        as :func:`recover`, but nothing of nets.
+    """
+    import numpy as np
+
+    data = bytes(blob)
+    header, file_key, origins = _find_header(data, key)
+    if len(data) < LEAST_SHARE * header.payload_bytes:
+        raise TruncatedError("less than a sixteenth of the file is there, too little to recover; find more of it")
+    image_key, seal_key = envelope._image_keys(header, file_key)
+    chunk_cipher = envelope._ChunkCipher(header.suite, seal_key)
+    enciphered = np.zeros(header.payload_bytes, np.uint8)
+    found = [_open_chunk(chunk_cipher, data, header, number, origins, enciphered) for number in range(header.chunks)]
+
+    # A chunk without a right tag lies where its authentic neighbors on both sides say, if they agree.
+    before = _carry(origins[0], found)
+    after = _carry(origins[-1], found[::-1])[::-1]
+    failed = tuple(number for number, origin in enumerate(found) if origin is None)
+    missing, unsure = np.zeros(len(enciphered), bool), np.zeros(len(enciphered), bool)
+    for number in failed:
+        start = number * header.chunk_bytes
+        at, length = header.chunk_at(number)
+        part = slice(start, start + length)
+        if before[number] != after[number]:
+            missing[part] = True
+            continue
+        sealed, absent = _remains(data, before[number] + at, length)
+        enciphered[part] = np.frombuffer(chunk_cipher.open_unverified(number, sealed), np.uint8)
+        missing[part], unsure[part] = absent, ~absent
+
+    payload = cipher.decipher(enciphered, image_key)
+    lost = _touched(enciphered, payload, missing, image_key)
+    doubtful = _touched(enciphered, payload, unsure, image_key) & ~lost
+    authentic = hmac.compare_digest(header.digest, envelope._digest(header, payload, file_key))
+    if authentic:
+        # The damage was to tags alone, or to no byte that matters.
+        lost, doubtful = np.zeros_like(lost), np.zeros_like(doubtful)
+    if lost.all():
+        raise DamagedError("nothing of the picture is left in the file; get another copy of it")
+    return Opened(header, payload, lost, doubtful, failed, authentic, image_key)
+
+
+def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
+    """The authentic header, the file key, and where the file may begin: offsets in ``data``, seen from either end.
+
+    Both ends tell the same unless bytes are missing in between, or were put there.
+    """
+    first, last = data.find(container.MAGIC), data.rfind(container.MAGIC)
+    errors: list[ImgcryptError] = []
+    for at in sorted({max(first, 0), max(last, 0)}):
+        try:
+            header = container.parse(memoryview(data)[at:], whole=False)
+            file_key = envelope._unlock(header, memoryview(data)[at : at + header.header_bytes], key)
+        except ImgcryptError as error:
+            errors.append(error)
+            continue
+        after = len(data) - last - header.header_bytes
+        is_copy = last > first or last > after
+        front = [first] if first < last or not is_copy else []
+        back = [last - header.trailer_at] if is_copy else []
+        return header, file_key, list(dict.fromkeys(front + back))
+    raise next((error for error in errors if isinstance(error, WrongKeyError)), errors[0])
+
+
+def _open_chunk(
+    chunk_cipher: envelope._ChunkCipher, data: bytes, header: Header, number: int, origins: list[int], out: Bytes
+) -> int | None:
+    """Write an authentic chunk to its place; return the origin at which it was found, None if at none."""
+    at, length = header.chunk_at(number)
+    start = number * header.chunk_bytes
+    for origin in origins:
+        if origin + at < 0 or origin + at + length + TAG_BYTES > len(data):
+            continue
+        sealed = memoryview(data)[origin + at : origin + at + length + TAG_BYTES]
+        try:
+            chunk_cipher.open(number, sealed, out.data[start : start + length])
+        except DamagedError:
+            continue
+        return origin
+    return None
+
+
+def _carry(origin: int, found: list[int | None]) -> list[int]:
+    """The origin of each chunk, or that of the nearest before it which has one."""
+    carried = []
+    for each in found:
+        origin = origin if each is None else each
+        carried.append(origin)
+    return carried
+
+
+def _remains(data: bytes, at: int, length: int) -> tuple[bytes, Mask]:
+    """What is there of a damaged chunk, zeros elsewhere, and which of its bytes are not there or cannot be right."""
+    import numpy as np
+
+    around = np.zeros(RUN + length + RUN, np.uint8)
+    low, high = max(at - RUN, 0), min(at + length + RUN, len(data))
+    there = slice(low - at + RUN, max(high - at + RUN, low - at + RUN))
+    absent = np.ones(len(around), bool)
+    if low < high:
+        around[there] = np.frombuffer(data, np.uint8)[low:high]
+        absent[there] = _runs(around[there])
+    chunk, absent = around[RUN:-RUN], absent[RUN:-RUN]
+    # A ciphertext's bytes are uniform. A value found twice as often as that allows is damage more often than not.
+    counts = np.bincount(chunk[~absent], minlength=256)
+    expected = counts.sum() / 256
+    absent |= (counts > 2 * expected + 6 * math.sqrt(expected) + 4)[chunk]
+    return chunk.tobytes(), absent
+
+
+def _runs(data: Bytes) -> Mask:
+    """The bytes that are in a run of RUN or more equal ones."""
+    import numpy as np
+
+    starts = np.flatnonzero(np.concatenate([[True], data[1:] != data[:-1]]))
+    lengths = np.diff(np.append(starts, len(data)))
+    return np.repeat(lengths >= RUN, lengths)
+
+
+def _touched(enciphered: Bytes, payload: Bytes, marked: Mask, image_key: bytes) -> Mask:
+    """The bytes of the payload that depend on marked bytes of the ciphertext.
+
+    Found by changing these: inverting a byte changes its vector's component by an odd number, which only a factor of 0
+    in the basis undoes. The two components of a vector take turns, so that their changes cannot cancel out.
+    """
+    import numpy as np
+
+    touched = np.zeros(len(payload), bool)
+    if not marked.any():
+        return touched
+    first = np.zeros(len(payload), bool)
+    for start in range(0, len(payload), SEGMENT):
+        first[start : start + min(SEGMENT, len(payload) - start) // 2] = True
+    for half in (first, ~first):
+        changed = np.where(marked & half, ~enciphered, enciphered)
+        touched |= cipher.decipher(changed, image_key) != payload
+    return touched
