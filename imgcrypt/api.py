@@ -62,7 +62,7 @@ def encrypt(
         payload = _to_bytes(image)
     else:
         entry = _choose(net, rate, channels)
-        payload = _sample(image, entry, provider)
+        payload = _sample(image, entry, provider, rate)
         records = (
             container.net_record(NetRecord(entry.name, bytes.fromhex(entry.reconstructor_sha256), entry.block_bytes)),
         )
@@ -195,16 +195,14 @@ def _choose(net: str | None, rate: float | None, channels: int) -> Entry:
     return zoo.choose(net, rate, channels)
 
 
-def _sample(image: Image, entry: Entry, provider: str) -> NDArray[np.uint8]:
+def _sample(image: Image, entry: Entry, provider: str, rate: float | None = None) -> NDArray[np.uint8]:
     """Measurements of the picture, then its alpha plane if it has one: uint8 (n,)."""
     import numpy as np
 
     from imgcrypt.export import runtime
 
-    colors = image[:, :, :3] if image.ndim == 3 else np.repeat(image[:, :, None], 3, 2)
-    missing = [(0, -length % entry.block) for length in image.shape[:2]]
-    padded = np.pad(colors, [*missing, (0, 0)], "edge")
-    measurements = runtime.load(entry, provider).sample(np.asarray(padded, np.uint8)).reshape(-1)
+    colors = image[:, :, :3] if image.ndim == 3 else image[:, :, None]
+    measurements = runtime.load(entry, provider).measure(np.asarray(colors, np.uint8), rate)
     if image.ndim == 3 and image.shape[2] == 4:
         return np.concatenate([measurements, _to_bytes(image[:, :, 3])])
     return measurements
@@ -221,15 +219,15 @@ def _reconstruct(
     net = header.net
     assert net is not None  # container.parse saw to it
     entry = zoo.find(net.weights, net.name)
-    rows, columns = -(-header.height // entry.block), -(-header.width // entry.block)
-    size = rows * columns * entry.block_bytes
     alpha = header.height * header.width if header.channels == 4 else 0
-    if net.block_bytes != entry.block_bytes or len(payload) != size + alpha:
+    size = len(payload) - alpha
+    if net.block_bytes != entry.block_bytes or size < 0 or entry.rate(header.channels) is None:
         raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
-    measurements = payload[:size].reshape(rows, columns, entry.block_bytes)
-    known = np.ones_like(measurements) if valid is None else valid[:size].reshape(measurements.shape)
-    colors = runtime.load(entry, provider).reconstruct(measurements, known)
-    colors = colors[: header.height, : header.width]
+    colors = runtime.load(entry, provider).rebuild(
+        payload[:size], None if valid is None else valid[:size], header.height, header.width
+    )
+    if colors.shape[2] == 1:
+        return np.ascontiguousarray(colors[:, :, 0])
     if header.channels == 1:
         # The mean of the three channels, rounded half up.
         return np.asarray((colors.sum(2, dtype=np.uint16) * 2 + 3) // 6, np.uint8)

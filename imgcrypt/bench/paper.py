@@ -27,6 +27,8 @@ SET11 = frozenset(
     }
 )
 """The pictures of Set11, as :func:`picture_name` calls them."""
+RATES = {"gray": (0.01, 0.04, 0.10, 0.25, 0.53), "color": (0.08, 0.10, 0.18)}
+"""The sampling rates of tables 1 to 3, by kind of picture."""
 FIGURE_2_RATES = {1: 0.53, 3: 0.18}
 """Rate by channels of the net in the paper's figure 2, one net for gray and color."""
 TIMED = ("sampling + reconstruction", "encryption + decryption", "total", "cipher directly")

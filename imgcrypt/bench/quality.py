@@ -1,7 +1,7 @@
 """``bench quality``: what the pictures look like after the job, beside the paper's tables 1, 2 and 3.
 
 Every picture goes through imgcrypt.encrypt and imgcrypt.decrypt: the exported ONNX nets with their 8-bit measurements.
-Beside them the zonal DCT. PSNR and SSIM compare 8-bit samples. Gray is ITU-R BT.601 luma.
+Beside them the zonal DCT, JPEG, WebP and AVIF. PSNR and SSIM compare 8-bit samples. Gray is ITU-R BT.601 luma.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import imgcrypt
 from imgcrypt import pictures
-from imgcrypt.bench import baselines, paper
+from imgcrypt.bench import baselines, lossy, paper
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.errors import ImageError
 from imgcrypt.export import zoo
@@ -38,6 +38,8 @@ SMALLEST = 11
 """Pixels a side of the window of SSIM."""
 DCT = "dct"
 """The name of the zonal DCT among the nets."""
+OTHERS = (DCT, *lossy.FORMATS)
+"""What stands beside the nets."""
 PRINTED = {"reconnet": "ReconNet", "dr2net": "DR2-Net", "msrnet": "MSRNet"}
 """The paper's name for a net of others; each other net is held against the paper's own."""
 
@@ -57,9 +59,9 @@ def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], pr
     Args:
         folders: read without their subfolders.
         nets: names of nets, or how names begin, up to a hyphen, for all of that kind; ``dct`` is the zonal DCT of gray
-            pictures. None means all.
+            pictures, ``jpeg``, ``webp`` and ``avif`` are those formats at a net's bytes. None means all.
         rates: bytes of measurements per sample, as the paper counts them for gray and for color pictures; none means
-            all, and for the zonal DCT those of the nets.
+            the paper's, and for what is no net those of the nets.
         provider: what runs the nets.
 
     Returns:
@@ -107,28 +109,45 @@ def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
 
 
 def _methods(nets: Sequence[str], rates: Sequence[float], provider: str) -> dict[str, list[Method]]:
-    """What to measure on gray and on color pictures: of each net's name the newest, then the zonal DCT."""
+    """What to measure on gray and on color pictures: of each net's name the newest, then what is no net."""
     known = {entry.name: entry for entry in zoo.entries()}
     for net in nets:
-        if not any(_is_named(name, net) for name in (*known, DCT)):
-            raise BenchError(f"no net is called {net!r}; choose from {', '.join((*known, DCT))}")
+        if not any(_is_named(name, net) for name in (*known, *OTHERS)):
+            raise BenchError(f"no net is called {net!r}; choose from {', '.join((*known, *OTHERS))}")
     chosen = [entry for name, entry in known.items() if not nets or any(_is_named(name, net) for net in nets)]
     methods: dict[str, list[Method]] = {}
     for kind, channels in (("gray", 1), ("color", 3)):
         methods[kind] = [
-            Method(entry.name, rate, functools.partial(_through, entry=entry, provider=provider))
+            Method(entry.name, rate, functools.partial(_through, entry=entry, rate=rate, provider=provider))
             for entry in chosen
-            if (rate := entry.rate(channels)) is not None
-            and (not rates or any(abs(rate - wanted) < zoo.RATE_TOLERANCE for wanted in rates))
+            for rate in _entry_rates(entry, channels, rates)
         ]
-    beside = [method.rate for method in methods["gray"]] if not nets else []
-    if DCT in nets:
-        beside = list(rates) or [entry.gray_rate for entry in known.values()]
-    for rate in sorted(set(beside)):
-        if not 0 < rate <= 1:
-            raise BenchError(f"the DCT cannot sample at rate {rate}; give one above 0 and up to 1")
-        methods["gray"].append(Method(DCT, rate, functools.partial(baselines.zonal_dct, rate=rate)))
+        measured = sorted({method.rate for method in methods[kind]})
+        beside = list(rates) or measured or paper.RATES[kind] if nets else measured
+        for name in OTHERS:
+            if (nets and name not in nets) or (name == DCT and kind == "color"):
+                continue
+            for rate in beside:
+                if not 0 < rate <= 1:
+                    raise BenchError(f"{name} cannot be measured at rate {rate}; give one above 0 and up to 1")
+                through = (
+                    functools.partial(baselines.zonal_dct, rate=rate)
+                    if name == DCT
+                    else functools.partial(lossy.through, name=name, rate=rate)
+                )
+                methods[kind].append(Method(name, rate, through))
     return methods
+
+
+def _entry_rates(entry: zoo.Entry, channels: int, wanted: Sequence[float]) -> list[float]:
+    """The rates at which to measure a net: those wanted that it serves, else its own; the paper's if it serves any."""
+    own = entry.rate(channels)
+    if own is None:
+        return []
+    if entry.any_rate:
+        rates = wanted or paper.RATES["gray" if channels == 1 else "color"]
+        return [rate for rate in rates if entry.serves(rate, channels)]
+    return [own] if not wanted or any(entry.serves(rate, channels) for rate in wanted) else []
 
 
 def _is_named(name: str, wanted: str) -> bool:
@@ -157,10 +176,10 @@ def _kinds(path: Path) -> dict[str, Picture]:
     return {"gray": gray} if (color == gray[:, :, None]).all() else {"gray": gray, "color": color}
 
 
-def _through(picture: Picture, entry: zoo.Entry, provider: str) -> Picture:
+def _through(picture: Picture, entry: zoo.Entry, rate: float, provider: str) -> Picture:
     """Encrypted, and decrypted again."""
     key = imgcrypt.Key.generate()
-    blob = imgcrypt.encrypt(picture, key, net=entry.name, provider=provider)
+    blob = imgcrypt.encrypt(picture, key, net=entry.name, rate=rate, provider=provider)
     return np.asarray(imgcrypt.decrypt(blob, key, provider=provider), np.uint8)
 
 

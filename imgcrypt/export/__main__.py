@@ -6,25 +6,20 @@ pictures, and enters both into the zoo's manifest.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import onnx
 import torch
 import typer
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imgcrypt.export import runtime, zoo
-from imgcrypt.nets.baselines import METHODS
+from imgcrypt.export import anyrate_files, onnx_files, runtime, zoo
+from imgcrypt.nets.anyrate import Anyrate
 from imgcrypt.nets.fclbcnn import BLOCK, Net
 from imgcrypt.nets.train import NETS, build
-
-OPSET = 17
 
 
 class SamplerGraph(nn.Module):
@@ -70,80 +65,57 @@ def main(
 ) -> None:
     """Export the net trained into RUN."""
     record = json.loads((run / "record.json").read_text())
-    model = build(net, record["rate"], record["gray"])
+    model = build(net, record["rate"], record["gray"]).eval()
     model.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")["average"])
-    model.eval()
-    name = f"{net}-{'gray-' * record['gray']}{record['rate']:.2f}"
-    height, width = 3, 4
-    image = torch.randint(0, 256, (height * BLOCK, width * BLOCK, 3), dtype=torch.uint8)
-    measurements = torch.randint(0, 256, (height, width, model.block_bytes), dtype=torch.uint8)
-    sampler, reconstructor = SamplerGraph(model), ReconstructorGraph(model)
-    files = {
-        "sampler": _write(
-            sampler, (image,), ["image"], "measurements", folder / f"{name}-sampler.onnx", {0: "rows", 1: "columns"}
-        ),
-        "reconstructor": _write(
-            reconstructor,
-            (measurements, torch.ones_like(measurements)),
-            ["measurements", "valid"],
-            "image",
-            folder / f"{name}-reconstructor.onnx",
-            {0: "rows", 1: "columns"},
-        ),
-    }
-    entry: dict[str, Any] = {
-        "name": name,
-        "color_rate": None if record["gray"] else record["rate"],
-        "gray_rate": round(model.block_bytes / BLOCK**2, 2),
-        "block": BLOCK,
-        "block_bytes": model.block_bytes,
-        "halo": 1,
-        "baseline": net in METHODS,
-        **files,
-        "training": record,
-    }
+    if isinstance(model, Anyrate):
+        name = f"{net}-{'gray' if record['gray'] else 'color'}"
+        entry = anyrate_files.export(model, name, folder)
+    else:
+        name = f"{net}-{'gray-' * record['gray']}{record['rate']:.2f}"
+        entry = _export(model, name, None if record["gray"] else record["rate"], folder)
+    entry["training"] = record
     manifest = folder / "manifest.json"
     entries = json.loads(manifest.read_text()) if manifest.exists() else []
     # An older net of the same name has just lost its files to this one.
     entries = [old for old in entries if old["name"] != name]
     manifest.write_text(json.dumps([*entries, entry], indent=1) + "\n")
-    _check_parity(zoo.Entry.from_json(entry, folder), sampler, reconstructor)
     print(f"exported {name}")
 
 
-def _write(
-    graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], output: str, path: Path, axes: dict[int, str]
-) -> dict[str, str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        graph,
-        inputs,
-        str(path),
-        input_names=names,
-        output_names=[output],
-        dynamic_axes=dict.fromkeys([*names, output], axes),
-        opset_version=OPSET,
-        dynamo=False,
-    )
-    model = onnx.load(str(path))
-    _halve(model.graph)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(path))
-    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def _halve(graph: onnx.GraphProto) -> None:
-    """Keep the large weights as float16: half the size on disk. onnxruntime widens them once, when it loads."""
-    casts = []
-    for initializer in list(graph.initializer):
-        if initializer.data_type != TensorProto.FLOAT or np.prod(initializer.dims) < 1024:
-            continue
-        weights, name = numpy_helper.to_array(initializer), initializer.name
-        initializer.CopyFrom(numpy_helper.from_array(weights.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+def _export(model: Net, name: str, color_rate: float | None, folder: Path) -> dict[str, Any]:
+    """Write the files and check them: the manifest's entry, less the training."""
+    height, width = 3, 4
+    image = torch.randint(0, 256, (height * BLOCK, width * BLOCK, 3), dtype=torch.uint8)
+    measurements = torch.randint(0, 256, (height, width, model.block_bytes), dtype=torch.uint8)
+    sampler, reconstructor = SamplerGraph(model), ReconstructorGraph(model)
+    axes = {0: "rows", 1: "columns"}
+    files = {
+        "sampler": onnx_files.write(
+            sampler,
+            {"image": image},
+            ["measurements"],
+            dict.fromkeys(("image", "measurements"), axes),
+            folder / f"{name}-sampler.onnx",
+        ),
+        "reconstructor": onnx_files.write(
+            reconstructor,
+            {"measurements": measurements, "valid": torch.ones_like(measurements)},
+            ["image"],
+            dict.fromkeys(("measurements", "valid", "image"), axes),
+            folder / f"{name}-reconstructor.onnx",
+        ),
+    }
+    entry = {
+        "name": name,
+        "color_rate": color_rate,
+        "gray_rate": round(model.block_bytes / BLOCK**2, 2),
+        "block": BLOCK,
+        "block_bytes": model.block_bytes,
+        "halo": 1,
+        **files,
+    }
+    _check_parity(zoo.Entry.from_json(entry, folder), sampler, reconstructor)
+    return entry
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from imgcrypt.errors import ProviderError
+from imgcrypt.errors import DamagedError, ProviderError
 from imgcrypt.locks import ForkSafeLock
 
 if TYPE_CHECKING:
@@ -41,6 +41,34 @@ class Net:
         active = {session.get_providers()[0] for session in self._sessions.values()}
         return "cuda" if active == {"CUDAExecutionProvider"} else "cpu"
 
+    def measure(self, colors: Picture, rate: float | None) -> Picture:
+        """The payload of a picture (H, W, 3) or (H, W, 1) of any size: uint8 (n,). The net has but one rate."""
+        import numpy as np
+
+        missing = [(0, -length % self.entry.block) for length in colors.shape[:2]]
+        padded = np.pad(np.broadcast_to(colors, (*colors.shape[:2], 3)), [*missing, (0, 0)], "edge")
+        return self.sample(np.asarray(padded, np.uint8)).reshape(-1)
+
+    def rebuild(self, payload: Picture, valid: Picture | None, height: int, width: int) -> Picture:
+        """The picture (height, width, 3) of a payload.
+
+        Args:
+            payload: uint8 (n,).
+            valid: uint8 (n,), 1 where a byte is known, else 0; or ``None`` if all are.
+            height, width: of the picture.
+
+        Raises:
+            DamagedError: the payload is not of the length that such a picture has.
+        """
+        import numpy as np
+
+        shape = (-(-height // self.entry.block), -(-width // self.entry.block), self.entry.block_bytes)
+        if len(payload) != shape[0] * shape[1] * shape[2]:
+            raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
+        measurements = payload.reshape(shape)
+        known = np.ones_like(measurements) if valid is None else valid.reshape(shape)
+        return self.reconstruct(measurements, known)[:height, :width]
+
     def sample(self, picture: Picture) -> Picture:
         """RGB uint8 (block h, block w, 3) -> measurements uint8 (h, w, block_bytes)."""
         block = self.entry.block
@@ -70,8 +98,8 @@ class Net:
 
         side, channels = scale
         out = np.empty((height * side, width * side, channels), np.uint8)
-        for top, bottom in _tiles(height):
-            for left, right in _tiles(width):
+        for top, bottom in tiles(height):
+            for left, right in tiles(width):
                 halo = self.entry.halo
                 outer_top, outer_left = max(top - halo, 0), max(left - halo, 0)
                 part = run(outer_top, min(bottom + halo, height), outer_left, min(right + halo, width))
@@ -102,8 +130,16 @@ def load(entry: Entry, provider: str = "auto") -> Net:
         raise ProviderError(f"no provider is called {provider!r}; choose from {', '.join(PROVIDERS)}")
     with _loading:
         if (entry, provider) not in _nets:
-            _nets[entry, provider] = Net(entry, provider)
+            _nets[entry, provider] = _class(entry)(entry, provider)
         return _nets[entry, provider]
+
+
+def _class(entry: Entry) -> type[Net]:
+    if not entry.any_rate:
+        return Net
+    from imgcrypt.export.anyrate import AnyrateNet
+
+    return AnyrateNet
 
 
 def _abandon() -> None:
@@ -161,7 +197,7 @@ def threads() -> int:
     return os.cpu_count() or 1
 
 
-def _tiles(length: int) -> list[tuple[int, int]]:
+def tiles(length: int) -> list[tuple[int, int]]:
     """Split a length into parts of nearly equal size, none above TILE_BLOCKS."""
     count = -(-length // TILE_BLOCKS)
     return [(i * length // count, (i + 1) * length // count) for i in range(count)]

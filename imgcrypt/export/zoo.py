@@ -13,8 +13,10 @@ from imgcrypt.errors import NetError
 
 FOLDER = Path(__file__).parent / "zoo"
 RATE_TOLERANCE = 0.005
-DEFAULT = "fclbcnn-0.18"
-"""The net for those who name none."""
+DEFAULT = "fclbcnn"
+"""The kind of net for those who name none."""
+RATES = (0.005, 0.75)
+"""The lowest and the highest rate of a net that serves any."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Entry:
 
     name: str
     color_rate: float | None
-    gray_rate: float
+    gray_rate: float | None
     block: int
     block_bytes: int
     halo: int
@@ -35,8 +37,8 @@ class Entry:
     sampler_sha256: str
     reconstructor: Path
     reconstructor_sha256: str
-    baseline: bool = False
-    """A net of others, for comparison: it is taken only by its name."""
+    tables: Path | None = None
+    tables_sha256: str | None = None
 
     @classmethod
     def from_json(cls, entry: dict[str, Any], folder: Path) -> Entry:
@@ -52,15 +54,33 @@ class Entry:
             sampler_sha256=entry["sampler"]["sha256"],
             reconstructor=folder / entry["reconstructor"]["file"],
             reconstructor_sha256=entry["reconstructor"]["sha256"],
-            baseline=entry.get("baseline", False),
+            tables=folder / entry["tables"]["file"] if "tables" in entry else None,
+            tables_sha256=entry["tables"]["sha256"] if "tables" in entry else None,
         )
 
+    @property
+    def kind(self) -> str:
+        """What nets of several rates or channels have in common: the name up to its first hyphen."""
+        return self.name.partition("-")[0]
+
+    @property
+    def any_rate(self) -> bool:
+        """Whether a rate can be chosen for each picture."""
+        return self.block_bytes == 0
+
     def rate(self, channels: int) -> float | None:
-        """The rate of a picture of 1, 3 or 4 channels; ``None`` if the net does not serve it."""
+        """The rate of a picture of 1, 3 or 4 channels if none is asked for; ``None`` if the net does not serve it."""
         return self.gray_rate if channels == 1 else self.color_rate
 
+    def serves(self, rate: float, channels: int) -> bool:
+        """Whether pictures of so many channels can have this rate."""
+        served = self.rate(channels)
+        if self.any_rate:
+            return served is not None and RATES[0] <= rate <= RATES[1]
+        return served is not None and abs(served - rate) < RATE_TOLERANCE
+
     def read(self, part: str) -> bytes:
-        """The ONNX bytes of ``sampler`` or ``reconstructor``.
+        """The bytes of ``sampler`` or ``reconstructor``, ONNX both, or of ``tables``, NumPy's.
 
         Raises:
             NetError: the file is missing, or is not the one that the manifest names.
@@ -93,29 +113,32 @@ def choose(net: str | None, rate: float | None, channels: int) -> Entry:
     """The net for a new picture of 1, 3 or 4 channels.
 
     Args:
-        net: a net's name, or ``None`` for any that is no baseline.
+        net: a net's name or kind, or ``None`` for the default, which serves any rate.
         rate: bytes of measurements per sample, or ``None`` for any.
         channels: of the picture.
 
     Returns:
-        DEFAULT if neither name nor rate is given, else the newest that fits.
+        Of those that fit, the newest at the highest rate.
 
     Raises:
         NetError: there is none.
     """
-    if net is None and rate is None:
-        net = DEFAULT
-    named = [entry for entry in entries() if (not entry.baseline if net is None else entry.name == net)]
+    named = [entry for entry in entries() if (net or DEFAULT) in (entry.name, entry.kind)]
     if not named:
-        raise NetError(f"no net is called {net!r}; choose from {', '.join(sorted({e.name for e in entries()}))}")
+        names = dict.fromkeys([entry.kind for entry in entries()] + [entry.name for entry in entries()])
+        raise NetError(f"no net is called {net!r}; choose from {', '.join(names)}")
     rates = {entry: served for entry in named if (served := entry.rate(channels)) is not None}
-    fitting = [entry for entry, served in rates.items() if rate is None or abs(served - rate) < RATE_TOLERANCE]
+    fitting = [entry for entry in rates if rate is None or entry.serves(rate, channels)]
     if not fitting:
         kind = "gray" if channels == 1 else "color"
-        known = ", ".join(f"{served:.2f}" for served in sorted(set(rates.values()))) or "none"
+        known = ", ".join(_rates(entry, channels) for entry in sorted(rates, key=lambda each: rates[each])) or "none"
         wanted = "" if rate is None else f" at rate {rate}"
         raise NetError(f"no such net samples {kind} pictures{wanted}; the rates served are: {known}")
-    return fitting[-1]
+    return max(reversed(fitting), key=lambda entry: rates[entry])
+
+
+def _rates(entry: Entry, channels: int) -> str:
+    return f"any from {RATES[0]} to {RATES[1]}" if entry.any_rate else f"{entry.rate(channels):.2f}"
 
 
 def find(weights: bytes, name: str) -> Entry:

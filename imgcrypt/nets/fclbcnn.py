@@ -26,6 +26,10 @@ SIDE = 24
 """Side of a block after interpolation."""
 
 
+LUMA = torch.tensor([0.299, 0.587, 0.114])
+"""Gray from RGB: ITU-R BT.601."""
+
+
 class Net(nn.Module):
     """What training and export know of a net: a sampler, a reconstructor, and 8-bit measurements between them.
 
@@ -35,6 +39,14 @@ class Net(nn.Module):
 
     LINEAR: tuple[str, ...]
     """What the names of the weights begin with that :meth:`warm_start` solves."""
+    CROP = 3 * BLOCK
+    """Pixels a side of the training's pictures."""
+    WARM_CROPS = 1500
+    """Crops from which :meth:`warm_start` solves the linear layers."""
+    GRAY_SHARE = 0.25
+    """Share of gray crops in the training of a net for color, so that it serves both kinds of picture."""
+    LARGEST_GRADIENT = 0.05
+    """Norm to which a rare steep batch is cut back, some times the usual one."""
 
     def __init__(self, grid: int, depth: int, sampler: nn.Module, reconstructor: nn.Module) -> None:
         super().__init__()
@@ -54,6 +66,37 @@ class Net(nn.Module):
     def rebuild(self, measurements: Tensor) -> Tensor:
         """Quantize measurements to 8 bits and rebuild the picture, not clipped."""
         return self.reconstructor(quantize(measurements))
+
+    def loss(self, pictures: Tensor, seed: int, mixed: bool) -> Tensor:
+        """What to minimize: the mean squared error of pictures (N, 3, 33 h, 33 w) in [0, 1].
+
+        Args:
+            pictures: as they should come back.
+            seed: of what is drawn: nothing here.
+            mixed: whether convolutions run in bfloat16.
+        """
+        measurements = self.measure(pictures)
+        with torch.autocast(pictures.device.type, torch.bfloat16, enabled=mixed):
+            rebuilt = self.rebuild(measurements)
+        # Quantization passes the gradient as if it did not clip, so something must hold measurements in range.
+        outside = (measurements - measurements.clamp(0, 1)).square().mean()
+        return F.mse_loss(rebuilt.float(), pictures) + outside
+
+    def validate(self, picture: Tensor) -> dict[str, float]:
+        """PSNR in dB, after rounding, of a picture (1, 3, H, W) in [0, 1] and of it in gray, as the channels' mean."""
+        height, width = (length // BLOCK * BLOCK for length in picture.shape[2:])
+        picture = picture[:, :, :height, :width]
+        gray = (
+            (picture * LUMA.to(picture).view(3, 1, 1)).sum(1, keepdim=True).mul(255).round().div(255).expand_as(picture)
+        )
+        found = {}
+        for kind, wanted in (("color", picture), ("gray", gray.expand_as(picture))):
+            rebuilt = self(wanted)
+            if kind == "gray":
+                rebuilt = rebuilt.mean(1, keepdim=True).expand_as(picture)
+            rebuilt = (rebuilt.clamp(0, 1) * 255).round() / 255
+            found[kind] = float(-10 * (rebuilt - wanted).square().mean().log10())
+        return found
 
 
 class Fclbcnn(Net):

@@ -22,18 +22,16 @@ import typer
 from torch import Tensor, nn
 
 from imgcrypt.nets import data
+from imgcrypt.nets.anyrate import Anyrate
 from imgcrypt.nets.baselines import MEASUREMENTS, METHODS, Baseline
-from imgcrypt.nets.fclbcnn import BLOCK, Fclbcnn, Net
+from imgcrypt.nets.fclbcnn import Fclbcnn, Net
 
-NETS = ("fclbcnn", *METHODS)
+NETS = ("anyrate", "fclbcnn", *METHODS)
 """The names of the nets."""
 COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
 """Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
 GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
 """Rate -> grid and depth of a net for gray alone."""
-GRAY_SHARE = 0.25
-"""Share of gray crops in the training of a net for color, so that it serves both kinds of picture."""
-CROP = 3 * BLOCK
 LEARNING_RATE = 1e-3
 LINEAR_SHARE = 0.03
 """Of the learning rate, for the layers that warm_start solves: Adam's noise would undo the solution."""
@@ -42,18 +40,16 @@ AVERAGING = 0.999
 
 Less at first, so that a short training does not drag its start along.
 """
-LARGEST_GRADIENT = 0.05
-"""Norm to which a rare steep batch is cut back, some times the usual one."""
-WARM_CROPS = 1500
-"""Crops from which warm_start solves the linear layers."""
 HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
 
 
-def build(net: str, rate: float, gray: bool) -> Net:
-    """An untrained net of this name and rate, for color or for gray pictures alone."""
+def build(net: str, rate: float, gray: bool) -> Net | Anyrate:
+    """An untrained net of this name and rate, for color or for gray pictures alone; anyrate serves every rate."""
     if net not in NETS:
         raise typer.BadParameter(f"no net is called {net!r}; choose one of {', '.join(NETS)}")
+    if net == "anyrate":
+        return Anyrate(1 if gray else 3)
     if net in METHODS and not gray:
         raise typer.BadParameter(f"{net} is for gray pictures alone; add --gray")
     rates = MEASUREMENTS if net in METHODS else GRAY_SHAPES if gray else COLOR_SHAPES
@@ -68,7 +64,7 @@ def main(
     net: Annotated[str, typer.Argument(help=", ".join(NETS))],
     folders: Annotated[list[Path], typer.Option("--data", help="folder of pictures; may be given again")],
     out: Annotated[Path, typer.Option(help="folder for the checkpoint and the record")],
-    rate: Annotated[float, typer.Option(help="measurements per sample")] = 0.18,
+    rate: Annotated[float, typer.Option(help="measurements per sample; anyrate serves all")] = 0.18,
     gray: Annotated[bool, typer.Option("--gray", help="for gray pictures alone")] = False,
     steps: Annotated[int, typer.Option(min=1, help="batches in all")] = 40_000,
     batch: Annotated[int, typer.Option(min=1, help="crops in each")] = 16,
@@ -87,12 +83,13 @@ def main(
     if checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{out} holds a training; go on with it by --resume, or give another --out")
     trainer = Trainer(build(net, rate, gray), device, steps, minutes)
-    pictures = data.load(folders, CROP)
+    side = trainer.net.CROP
+    pictures = data.load(folders, side)
     if len(pictures) < 2:
-        raise typer.BadParameter(f"the folders hold {len(pictures)} pictures of {CROP} pixels a side; give at least 2")
+        raise typer.BadParameter(f"the folders hold {len(pictures)} pictures of {side} pixels a side; give at least 2")
     held = pictures[::HOLD_OUT]
     pictures = [picture for i, picture in enumerate(pictures) if i % HOLD_OUT]
-    share = 1.0 if gray else GRAY_SHARE
+    share = 1.0 if gray else trainer.net.GRAY_SHARE
     out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
         try:
@@ -101,7 +98,7 @@ def main(
             raise typer.BadParameter(f"{out} holds a training of another net; give another --out") from None
         print(f"going on from step {trainer.step}", flush=True)
     else:
-        examples = data.crops(pictures, WARM_CROPS, CROP, share, np.random.default_rng([seed, steps]))
+        examples = data.crops(pictures, trainer.net.WARM_CROPS, side, share, np.random.default_rng([seed, steps]))
         trainer.net.warm_start(examples.to(device).contiguous())
         trainer.average.load_state_dict(trainer.net.state_dict())
     record = {
@@ -116,15 +113,15 @@ def main(
     }
     saved = time.monotonic()
     while trainer.progress < 1:
-        loss = trainer.train(data.crops(pictures, batch, CROP, share, np.random.default_rng([seed, trainer.step])))
+        loss = trainer.train(data.crops(pictures, batch, side, share, np.random.default_rng([seed, trainer.step])))
         if time.monotonic() - saved > 60 or trainer.progress >= 1:
             psnr = trainer.validate(held)
             print(
-                f"step {trainer.step}/{steps}, {trainer.progress:.0%} done: loss {loss:.6f}, "
-                f"validation {psnr[0]:.2f} dB color, {psnr[1]:.2f} dB gray",
+                f"step {trainer.step}/{steps}, {trainer.progress:.0%} done: loss {loss:.6f}, validation "
+                + ", ".join(f"{value:.2f} dB {name}" for name, value in psnr.items()),
                 flush=True,
             )
-            trainer.curve.append((trainer.step, round(psnr[0], 3), round(psnr[1], 3)))
+            trainer.curve.append((trainer.step, psnr))
             trainer.save(checkpoint)
             saved = time.monotonic()
             record |= {"steps": trainer.step, "seconds": round(trainer.seconds), "curve": trainer.curve}
@@ -134,12 +131,12 @@ def main(
 class Trainer:
     """A net, its moving average, its optimizer and how far they are."""
 
-    def __init__(self, net: Net, device: str, steps: int, minutes: float = math.inf) -> None:
+    def __init__(self, net: Net | Anyrate, device: str, steps: int, minutes: float = math.inf) -> None:
         self.net = net.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
         self.device, self.steps, self.minutes, self.step = device, steps, minutes, 0
         self._started = time.monotonic()
-        self.curve: list[tuple[int, float, float]] = []
+        self.curve: list[tuple[int, dict[str, float]]] = []
         # bfloat16 convolutions are several times faster on a CPU that has them, slower on one that does not.
         self.mixed = device == "cuda" or torch.cpu._is_avx512_bf16_supported()
         weights = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
@@ -164,20 +161,14 @@ class Trainer:
         return max(self.step / self.steps, self.seconds / (60 * self.minutes))
 
     def train(self, batch: Tensor) -> float:
-        """One step on (N, 3, H, W): the loss, mean squared error."""
+        """One step on (N, 3, H, W): the loss."""
         rate = LEARNING_RATE * (0.5 + 0.5 * math.cos(math.pi * min(1, self.progress))) * min(1, self.step / 200)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        batch = batch.to(self.device)
-        measurements = self.net.measure(batch)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.mixed):
-            rebuilt = self.net.rebuild(measurements)
-        loss = nn.functional.mse_loss(rebuilt.float(), batch)
-        # Quantization passes the gradient as if it did not clip, so something must hold measurements in range.
-        outside = (measurements - measurements.clamp(0, 1)).square().mean()
+        loss = self.net.loss(batch.to(self.device), self.step, self.mixed)
         self.optimizer.zero_grad()
-        (loss + outside).backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_GRADIENT)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), self.net.LARGEST_GRADIENT)
         self.optimizer.step()
         self.step += 1
         decay = min(AVERAGING, (1 + self.step) / (10 + self.step))
@@ -189,20 +180,10 @@ class Trainer:
         return loss.item()
 
     @torch.no_grad()
-    def validate(self, pictures: list[Any]) -> tuple[float, float]:
-        """Mean PSNR in dB of the averaged net, on 8-bit pictures: color, and gray as the mean of 3 channels."""
-        color, gray = [], []
-        for picture in pictures:
-            height, width = (length // BLOCK * BLOCK for length in picture.shape[:2])
-            picture = picture[:height, :width]
-            pair = data.to_tensor(np.stack([picture, data.gray(picture)])).to(self.device)
-            rebuilt = self.average(pair)
-            rebuilt[1] = rebuilt[1].mean(0)
-            rebuilt = (rebuilt.clamp(0, 1) * 255).round() / 255
-            errors = (rebuilt - pair).square().mean((1, 2, 3))
-            color.append(-10 * errors[0].log10().item())
-            gray.append(-10 * errors[1].log10().item())
-        return float(np.mean(color)), float(np.mean(gray))
+    def validate(self, pictures: list[Any]) -> dict[str, float]:
+        """Mean PSNR in dB of the averaged net, on 8-bit pictures, at what the net names."""
+        found = [self.average.validate(data.to_tensor(picture[None]).to(self.device)) for picture in pictures]
+        return {name: round(float(np.mean([each[name] for each in found])), 3) for name in found[0]}
 
     def save(self, path: Path) -> None:
         """Write everything needed to go on, atomically."""

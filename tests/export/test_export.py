@@ -34,7 +34,7 @@ def test_export_writes_a_zoo_that_runs(kind: str, name: str, block_bytes: int, t
             main(kind, run, folder)
     (described,) = json.loads((folder / "manifest.json").read_text())
     entry = zoo.Entry.from_json(described, folder)
-    assert (entry.name, entry.baseline) == (name, kind != "fclbcnn")
+    assert (entry.name, entry.kind) == (name, kind)
     assert (entry.color_rate, entry.gray_rate, entry.block_bytes) == (None, 0.10, block_bytes)
     net = runtime.load(entry, "cpu")
     picture = np.random.default_rng(0).integers(0, 256, (66, 99, 3), np.uint8)

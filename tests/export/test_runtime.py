@@ -70,7 +70,7 @@ def test_tiling_really_happens(picture: MakePicture, monkeypatch: pytest.MonkeyP
 def test_tiles_cover_each_block_once_and_stay_small(length: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime, "TILE_BLOCKS", most)
-        tiles = runtime._tiles(length)
+        tiles = runtime.tiles(length)
     assert [block for first, last in tiles for block in range(first, last)] == list(range(length))
     sizes = {last - first for first, last in tiles}
     assert max(sizes) <= most

@@ -16,19 +16,20 @@ from imgcrypt.export.zoo import Entry
 PARTS = ["sampler", "reconstructor"]
 
 
-def entry(name: str, gray_rate: float, color_rate: float | None, weights: int = 0, baseline: bool = False) -> Entry:
+def entry(
+    name: str, gray_rate: float | None, color_rate: float | None, weights: int = 0, block_bytes: int = 100
+) -> Entry:
     return Entry(
         name=name,
         color_rate=color_rate,
         gray_rate=gray_rate,
         block=33,
-        block_bytes=100,
+        block_bytes=block_bytes,
         halo=1,
         sampler=Path("no-such-file.onnx"),
         sampler_sha256="00" * 32,
         reconstructor=Path("no-such-file.onnx"),
         reconstructor_sha256=f"{weights:064x}",
-        baseline=baseline,
     )
 
 
@@ -36,33 +37,33 @@ def entry(name: str, gray_rate: float, color_rate: float | None, weights: int = 
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
     """Some entries in place of the package's, in the order in which they were made."""
     entries = [
-        entry("fclbcnn-0.18", 0.53, 0.18, weights=1),
-        entry("fclbcnn-0.18", 0.53, 0.18, weights=2),
-        entry("gray-0.10", 0.10, None, weights=3),
-        entry("other-0.18", 0.54, 0.181, weights=4),
-        entry("default", 0.25, 0.25, weights=5),
-        entry("late", 0.40, 0.40, weights=6),
-        entry("of-others-0.10", 0.10, 0.10, weights=7, baseline=True),
-        entry("of-others-0.33", 0.33, None, weights=8, baseline=True),
+        entry("paper-0.18", 0.53, 0.18, weights=1),
+        entry("paper-0.18", 0.53, 0.18, weights=2),
+        entry("paper-gray-0.10", 0.10, None, weights=3),
+        entry("paper-0.08", 0.25, 0.08, weights=4),
+        entry("any-gray", 0.2, None, weights=5, block_bytes=0),
+        entry("any-color", None, 0.2, weights=6, block_bytes=0),
+        entry("other-0.10", 0.10, 0.10, weights=7),
     ]
     monkeypatch.setattr(zoo, "entries", lambda: tuple(entries))
-    monkeypatch.setattr(zoo, "DEFAULT", "default")
+    monkeypatch.setattr(zoo, "DEFAULT", "any")
     return entries
 
 
 def test_manifest_lists_nets_and_the_default_among_them() -> None:
     assert zoo.entries()
-    assert zoo.DEFAULT in {entry.name for entry in zoo.entries()}
+    assert zoo.DEFAULT in {entry.kind for entry in zoo.entries()}
     weights = [entry.reconstructor_sha256 for entry in zoo.entries()]
     assert len(set(weights)) == len(weights)
 
 
 @pytest.mark.parametrize("listed", zoo.entries(), ids=lambda entry: entry.name)
 def test_listed_net_is_there_and_is_what_the_manifest_says(listed: Entry) -> None:
-    for part in PARTS:
+    for part in [*PARTS, *(["tables"] if listed.any_rate else [])]:
         assert hashlib.sha256(listed.read(part)).hexdigest() == getattr(listed, f"{part}_sha256")
-    assert listed.gray_rate == pytest.approx(listed.block_bytes / listed.block**2, abs=zoo.RATE_TOLERANCE)
-    if listed.color_rate is not None:
+    if not listed.any_rate and listed.gray_rate is not None:
+        assert listed.gray_rate == pytest.approx(listed.block_bytes / listed.block**2, abs=zoo.RATE_TOLERANCE)
+    if not listed.any_rate and listed.color_rate is not None:
         assert listed.color_rate == pytest.approx(listed.block_bytes / listed.block**2 / 3, abs=zoo.RATE_TOLERANCE)
     assert listed.halo >= 1
     # The header of a file can name it.
@@ -71,8 +72,8 @@ def test_listed_net_is_there_and_is_what_the_manifest_says(listed: Entry) -> Non
 
 
 def test_every_file_in_the_zoo_is_listed() -> None:
-    listed = {getattr(entry, part) for entry in zoo.entries() for part in PARTS}
-    assert listed == set(zoo.FOLDER.glob("*.onnx"))
+    listed = {getattr(entry, part) for entry in zoo.entries() for part in [*PARTS, "tables"]} - {None}
+    assert listed == {*zoo.FOLDER.glob("*.onnx"), *zoo.FOLDER.glob("*.npz")}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -94,24 +95,27 @@ def test_other_or_missing_file_is_refused(part: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_default_serves_every_kind_of_picture(channels: int) -> None:
-    assert zoo.choose(None, None, channels).name == zoo.DEFAULT
+    assert zoo.choose(None, None, channels).kind == zoo.DEFAULT
 
 
 @pytest.mark.parametrize(
     ("net", "rate", "channels", "weights"),
     [
         (None, None, 1, 5),
-        (None, None, 3, 5),
-        ("fclbcnn-0.18", None, 3, 2),
-        ("fclbcnn-0.18", 0.53, 1, 2),
-        (None, 0.18, 3, 4),
-        (None, 0.184, 4, 4),
-        (None, 0.10, 1, 3),
-        ("gray-0.10", None, 1, 3),
-        (None, 0.4, 1, 6),
-        ("late", 0.4, 3, 6),
-        ("of-others-0.10", None, 1, 7),
-        ("of-others-0.10", 0.1, 3, 7),
+        (None, None, 3, 6),
+        (None, None, 4, 6),
+        (None, 0.005, 1, 5),
+        (None, 0.75, 4, 6),
+        ("any", 0.1234, 3, 6),
+        ("any-color", 0.3, 3, 6),
+        ("paper-0.18", None, 3, 2),
+        ("paper-0.18", 0.53, 1, 2),
+        ("paper", None, 3, 2),
+        ("paper", 0.184, 4, 2),
+        ("paper", 0.08, 3, 4),
+        ("paper", 0.10, 1, 3),
+        ("paper-gray-0.10", None, 1, 3),
+        ("other", 0.1, 3, 7),
     ],
 )
 def test_newest_net_that_fits_is_chosen(
@@ -123,16 +127,21 @@ def test_newest_net_that_fits_is_chosen(
 @pytest.mark.parametrize(
     ("net", "rate", "channels", "told"),
     [
-        ("none", None, 3, "default, fclbcnn-0.18, gray-0.10, late, of-others-0.10, of-others-0.33, other-0.18"),
-        (None, 0.33, 1, "are: 0.10, 0.25, 0.40, 0.53, 0.54"),
-        (None, 0.10, 3, "are: 0.18, 0.18, 0.25, 0.40"),
-        ("fclbcnn", None, 3, "fclbcnn-0.18"),
-        (None, 0.99, 3, "0.18, 0.18, 0.25, 0.40"),
-        (None, 0.19, 1, "0.10, 0.25, 0.40, 0.53, 0.54"),
-        ("late", 0.18, 3, "0.40"),
-        ("gray-0.10", None, 3, "none"),
-        ("gray-0.10", 0.1, 4, "none"),
-        (None, float("nan"), 3, "0.25"),
+        (
+            "none",
+            None,
+            3,
+            "paper, any, other, paper-0.18, paper-gray-0.10, paper-0.08, any-gray, any-color, other-0.10",
+        ),
+        (None, 0.004, 1, "gray pictures at rate 0.004; the rates served are: any from 0.005 to 0.75"),
+        (None, 0.76, 3, "any from 0.005 to 0.75"),
+        (None, float("nan"), 3, "any from"),
+        ("any-color", None, 1, "none"),
+        ("paper", 0.33, 1, "are: 0.10, 0.25, 0.53, 0.53"),
+        ("pap", None, 3, "no net is called 'pap'"),
+        ("paper-0.18", 0.08, 3, "0.18, 0.18"),
+        ("paper-gray-0.10", None, 3, "none"),
+        ("paper-gray-0.10", 0.1, 4, "none"),
     ],
 )
 def test_error_tells_what_is_served(

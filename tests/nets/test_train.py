@@ -70,7 +70,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_stopped(tmp_path: Path, mon
 @pytest.fixture
 def command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """The whole command on a small batch, without the warm start; returns the record."""
-    monkeypatch.setattr(train, "WARM_CROPS", 1)
+    monkeypatch.setattr(Fclbcnn, "WARM_CROPS", 1)
     monkeypatch.setattr(Fclbcnn, "warm_start", lambda *_: None)
 
     def call(rate: float = 0.01, steps: int = 2, device: str = "cpu", **options: Any) -> dict[str, Any]:

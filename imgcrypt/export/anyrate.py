@@ -1,0 +1,112 @@
+"""The net ``anyrate`` as onnxruntime runs it: one net for every rate, whose payload is a string of bits."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgcrypt.errors import DamagedError
+from imgcrypt.export import bitplanes
+from imgcrypt.export.runtime import Net, tiles
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+
+
+TRAINED_LEVELS = (84, 276)
+"""Levels of worth that training has seen."""
+
+
+class AnyrateNet(Net):
+    """As its base class, but a rate can be chosen for each picture."""
+
+    @functools.cached_property
+    def tables(self) -> bitplanes.Tables:
+        """The classes' tables, from the zoo."""
+        held = np.load(io.BytesIO(self.entry.read("tables")))
+        return bitplanes.Tables(
+            (held["steps0"], held["steps1"]), (held["means0"], held["means1"]), held["gains"].astype(np.int16)
+        )
+
+    def measure(self, colors: Bytes, rate: float | None) -> Bytes:
+        """The payload of a picture (H, W, C) at a rate, by default the manifest's: uint8 (n,)."""
+        rate = rate or self.entry.rate(colors.shape[2])
+        assert rate is not None  # zoo.choose saw to it
+        return self.at_rates(colors)(rate)
+
+    def at_rates(self, colors: Bytes) -> Callable[[float], Bytes]:
+        """A function from rates to payloads of one picture (H, W, C), which samples it no more than needed."""
+        height, width, channels = colors.shape
+        missing = [(0, -length % bitplanes.SIDE) for length in (height, width)]
+        padded = np.pad(colors, [*missing, (0, 0)], "edge")
+        describe = functools.cache(lambda mode: self.describe(padded, mode))
+
+        def measure(rate: float) -> Bytes:
+            length = bitplanes.size(rate, height, width, channels)
+            mode = bitplanes.mode(length, bitplanes.superblocks(height, width), channels)
+            return bitplanes.pack(self.tables, *describe(mode), length)
+
+        return measure
+
+    def rebuild(self, payload: Bytes, valid: Bytes | None, height: int, width: int) -> Bytes:
+        """The picture (height, width, C) of a payload.
+
+        Args:
+            payload: uint8 (n,).
+            valid: uint8 (n,), 1 where a byte is known, else 0; or ``None`` if all are.
+            height, width: of the picture.
+
+        Raises:
+            DamagedError: the payload is too short for such a picture.
+        """
+        side, tables = bitplanes.SIDE, self.tables
+        if len(payload) < bitplanes.size(0, height, width, tables.channels):
+            raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
+        rows, columns = -(-height // side), -(-width // side)
+        known = bitplanes.unpack(tables, payload, valid, rows, columns)
+        return self.picture(known)[:height, :width]
+
+    def picture(self, known: bitplanes.Known) -> Bytes:
+        """The picture of whole superblocks: uint8 (32 h, 32 w, C)."""
+        tables = self.tables
+
+        def run(top: int, bottom: int, left: int, right: int) -> Any:
+            classes = known.classes[top:bottom, left:right]
+            inputs = {
+                "indices": known.indices[top:bottom, left:right].view(np.int16),
+                "bits": known.bits[top:bottom, left:right],
+                "steps": tables.expand(classes, known.mode),
+                "means": tables.first(classes, known.mode),
+                "mode": np.array(known.mode),
+                "level": np.array(self.level(known)),
+            }
+            return self._session("reconstructor").run(None, inputs)[0]
+
+        height, width = known.classes.shape[:2]
+        return self._tiled(height, width, (bitplanes.SIDE, tables.channels), run)
+
+    def level(self, known: bitplanes.Known) -> int:
+        """The level of worth that the reconstructor is told."""
+        return int(np.clip(known.level, *TRAINED_LEVELS))
+
+    def describe(self, colors: Bytes, mode: int) -> tuple[Bytes, NDArray[np.uint16]]:
+        """Classes uint8 (h, w, 4) and indices uint16 (h, w, C * 1024) of a picture of whole superblocks."""
+        side = bitplanes.SIDE
+        height, width = colors.shape[0] // side, colors.shape[1] // side
+        classes = np.empty((height, width, 4), np.uint8)
+        indices = np.empty((height, width, colors.shape[2] * side**2), np.int16)
+        for top, bottom in tiles(height):
+            for left, right in tiles(width):
+                part = colors[top * side : bottom * side, left * side : right * side]
+                results = self._session("sampler").run(None, {"image": part, "mode": np.array(mode)})
+                classes[top:bottom, left:right], indices[top:bottom, left:right] = (
+                    results[0],
+                    results[1].view(np.uint16),
+                )
+        return classes, indices.view(np.uint16)

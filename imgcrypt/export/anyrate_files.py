@@ -1,0 +1,157 @@
+"""The net ``anyrate`` as ONNX files and tables; needs PyTorch, unlike what runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from imgcrypt.export import bitplanes, onnx_files, runtime, zoo
+from imgcrypt.export.anyrate import AnyrateNet
+from imgcrypt.nets.anyrate import FULL, PLANES, SIDE, Anyrate
+
+HALO = 3
+"""Superblocks: nine convolutions of 2 pixels reach and a whole superblock lie on each side of the first move into the
+intervals, six on each side of the second."""
+
+
+class SamplerGraph(nn.Module):
+    """Picture uint8 (32 h, 32 w, C) and mode -> classes uint8 (h, w, 4), indices int16 (h, w, C * 1024)."""
+
+    def __init__(self, net: Anyrate) -> None:
+        super().__init__()
+        self.sampler = net.sampler
+        for mode in (0, 1):
+            for name, tensor in zip(("weights", "bias"), net.sampler.rule(mode), strict=True):
+                self.register_buffer(f"{name}{mode}", tensor)
+
+    def forward(self, image: Tensor, mode: Tensor) -> tuple[Tensor, Tensor]:
+        picture = image.permute(2, 0, 1).unsqueeze(0).float()
+        coefficients = self.sampler.coefficients(picture, mode)
+        one = self.sampler.classes(coefficients, 0, (self.weights0, self.bias0))
+        four = self.sampler.classes(coefficients, 1, (self.weights1, self.bias1))
+        classes = torch.where(mode == 0, one, four)
+        laws = zip(self.sampler.laws(classes, 0), self.sampler.laws(classes, 1), strict=True)
+        steps, means = (torch.where(mode == 0, *pair) for pair in laws)
+        indices = self.sampler.indices(coefficients, steps, means)[0].flatten(2)
+        return classes[0].to(torch.uint8), indices.to(torch.int16)
+
+
+class ReconstructorGraph(nn.Module):
+    """Indices int16 (h, w, C * 1024), their known bits and steps, uint8 of that shape, the blocks' means (h, w, C, 4),
+    mode and level of worth -> picture uint8 (32 h, 32 w, C)."""
+
+    def __init__(self, net: Anyrate) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, indices: Tensor, bits: Tensor, steps: Tensor, means: Tensor, mode: Tensor, level: Tensor
+    ) -> Tensor:
+        shape = (1, indices.shape[0], indices.shape[1], self.net.channels, SIDE, SIDE)
+        indices, bits, steps = (each.long().reshape(shape) for each in (indices, bits, steps))
+        firsts = F.pad(means.reshape(*shape[:4], 2, 1, 2, 1), (0, 15, 0, 0, 0, 15)).reshape(shape)
+        known = self.net.sampler.known(indices, bits, steps, firsts)
+        picture = self.net.reconstructor(known, level.reshape(1), mode)
+        return picture.clamp(0, 255).round().to(torch.uint8)[0].permute(1, 2, 0)
+
+
+@torch.no_grad()
+def export(model: Anyrate, name: str, folder: Path) -> dict[str, Any]:
+    """Write the files and check them: the manifest's entry, less the training."""
+    channels = model.channels
+    size = channels * SIDE**2
+    h, w = 2, 3
+    image = torch.randint(0, 256, (h * SIDE, w * SIDE, channels), dtype=torch.uint8)
+    maps = {
+        "indices": torch.randint(0, FULL, (h, w, size), dtype=torch.int16),
+        "bits": torch.randint(0, PLANES + 1, (h, w, size), dtype=torch.uint8),
+        "steps": torch.randint(0, 256, (h, w, size), dtype=torch.uint8),
+        "means": torch.zeros(h, w, channels, 4),
+    }
+    axes = {0: "rows", 1: "columns"}
+    sampler, reconstructor = SamplerGraph(model), ReconstructorGraph(model)
+    tables = folder / f"{name}-tables.npz"
+    files = {
+        "sampler": onnx_files.write(
+            sampler,
+            {"image": image, "mode": torch.tensor(1)},
+            ["classes", "indices"],
+            dict.fromkeys(("image", "classes", "indices"), axes),
+            folder / f"{name}-sampler.onnx",
+            halved=2,
+        ),
+        "reconstructor": onnx_files.write(
+            reconstructor,
+            maps | {"mode": torch.tensor(1), "level": torch.tensor(150)},
+            ["image"],
+            dict.fromkeys((*maps, "image"), axes),
+            folder / f"{name}-reconstructor.onnx",
+            halved=4,
+        ),
+    }
+    steps = model.sampler.steps.reshape(2, -1, channels, SIDE, SIDE)
+    np.savez_compressed(
+        tables,
+        steps0=steps[0].flatten(1).numpy(),
+        steps1=steps[1, :, :, :16, :16].flatten(1).numpy(),
+        means0=model.sampler.means[0].numpy(),
+        means1=model.sampler.means[1].numpy(),
+        gains=model.sampler.gains.numpy().astype(np.int16),
+    )
+    gray = channels == 1
+    entry = {
+        "name": name,
+        "color_rate": None if gray else 0.18,
+        "gray_rate": 0.18 if gray else None,
+        "block": SIDE,
+        "block_bytes": 0,
+        "halo": HALO,
+        **files,
+        "tables": onnx_files.stamp(tables),
+    }
+    _check_parity(zoo.Entry.from_json(entry, folder), sampler, reconstructor)
+    return entry
+
+
+def _check_parity(entry: zoo.Entry, sampler: SamplerGraph, reconstructor: ReconstructorGraph) -> None:
+    """onnxruntime must find PyTorch's classes and indices, but for a few at a cell's edge, and its picture within one
+    gray level, up to the halved weights."""
+    net = runtime.load(entry, "cpu")
+    assert isinstance(net, AnyrateNet)
+    channels = net.tables.channels
+    rng = np.random.default_rng(0)
+    for height, width in ((1, 1), (2, 5), (7, 3)):
+        coarse = torch.from_numpy(rng.random((1, channels, height * 4, width * 4), np.float32))
+        smooth = F.interpolate(coarse, (height * SIDE, width * SIDE), mode="bicubic").clamp(0, 1)
+        picture = (smooth[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+        for rate in (0.02, 0.3):
+            length = bitplanes.size(rate, height * SIDE, width * SIDE, channels)
+            mode = bitplanes.mode(length, height * width, channels)
+            classes, indices = net.describe(picture.numpy(), mode)
+            expected = sampler(picture, torch.tensor(mode))
+            same = (classes == expected[0].numpy()).all(-1)
+            close = np.abs(indices.astype(int) - expected[1].numpy())[same]
+            known = bitplanes.unpack(
+                net.tables, bitplanes.pack(net.tables, classes, indices, length), None, height, width
+            )
+            rebuilt = net.picture(known)
+            wanted = reconstructor(
+                torch.from_numpy(known.indices.view(np.int16)),
+                torch.from_numpy(known.bits),
+                torch.from_numpy(net.tables.expand(known.classes, mode)),
+                torch.from_numpy(net.tables.first(known.classes, mode)),
+                torch.tensor(mode),
+                torch.tensor(net.level(known)),
+            )
+            apart = int(np.abs(rebuilt.astype(int) - wanted.numpy()).max())
+            print(
+                f"{height} x {width}, rate {rate}: {same.mean():.1%} of the classes the same, "
+                f"indices {close.max(initial=0)}, gray levels {apart} apart"
+            )
+            if same.mean() < 0.9 or close.max(initial=0) > 1 or apart > 1:
+                raise SystemExit("onnxruntime and PyTorch disagree")
