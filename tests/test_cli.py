@@ -578,6 +578,59 @@ def test_lack_of_memory_is_one_sentence(run: Run, key_file: str, monkeypatch: py
     fails(run, 1, "^imgcrypt: .*memory", "enc", "a.png", "-k", key_file)
 
 
+# --- dec --recover ----------------------------------------------------------------------------------------------------
+
+
+def test_recover_opens_what_dec_refuses_and_warns(run: Run, key_file: str, picture: MakePicture) -> None:
+    image = picture(100, 120)
+    blob = imgcrypt.encrypt(image, Key.load(key_file), lossless=True)
+    Path("a.png.imgc").write_bytes(blob[:20_000] + bytes(1000) + blob[21_000:])
+    fails(run, 1, "damaged or changed", "dec", "a.png.imgc", "-k", key_file)
+    done = run("dec", "a.png.imgc", "-k", key_file, "--recover")
+    assert (done.code, done.out) == (0, b"")
+    told = re.fullmatch(
+        r"a.png.imgc -> a.png: 120 x 100 color warning: the picture is NOT authenticated: 1 of 1 chunks failed; "
+        r"(\d+) of 36000 bytes were lost and are filled in, (\d+) more may be anybody's",
+        done.text,
+    )
+    assert told
+    assert 1900 < int(told[1]) < 2100
+    assert int(told[1]) + int(told[2]) == 36_000
+    assert psnr(image, load("a.png")) > 35
+
+
+@pytest.mark.parametrize("arguments", [["-v"], ["-o", "b.tif"], ["-o", "-"]])
+def test_recover_of_an_intact_file_says_that_it_is_authentic(arguments: list[str], run: Run, key_file: str) -> None:
+    image = noise((9, 7, 3))
+    Path("a.png.imgc").write_bytes(imgcrypt.encrypt(image, Key.load(key_file), lossless=True))
+    done = run("dec", "a.png.imgc", "-k", key_file, "--recover", *arguments)
+    assert done.code == 0
+    assert "nothing was lost, and the picture is authentic" in done.text
+    assert "warning" not in done.text
+    np.testing.assert_array_equal(load(done.out or ("b.tif" if "b.tif" in arguments else "a.png")), image)
+
+
+def test_recover_reads_a_stream_without_its_beginning(run: Run, key_file: str) -> None:
+    image = noise((9, 7, 3))
+    blob = imgcrypt.encrypt(image, Key.load(key_file), lossless=True)
+    done = run("dec", "-", "-k", key_file, "--recover", stdin=blob[50:])
+    assert done.code == 0
+    np.testing.assert_array_equal(load(done.out), image)
+
+
+def test_recover_refuses_the_wrong_key_other_files_and_existing_outputs(run: Run, key_file: str) -> None:
+    blob = imgcrypt.encrypt(noise((40, 50)), Key.load(key_file), lossless=True)
+    Key.generate().save("key2.txt")
+    Path("a.imgc").write_bytes(blob[:-500])
+    Path("empty.imgc").write_bytes(blob[:250])
+    Path("other.imgc").write_bytes(b"something else")
+    fails(run, 1, "is not the one", "dec", "a.imgc", "-k", "key2.txt", "--recover")
+    fails(run, 1, "sixteenth|nothing", "dec", "empty.imgc", "-k", key_file, "--recover")
+    fails(run, 1, "not an imgcrypt file", "dec", "other.imgc", "-k", key_file, "--recover")
+    assert run("dec", "a.imgc", "-k", key_file, "--recover").code == 0
+    fails(run, 1, "exists", "dec", "a.imgc", "-k", key_file, "--recover")
+
+
 # --- inspect, demo, warmup --------------------------------------------------------------------------------------------
 
 
