@@ -1,4 +1,4 @@
-"""What is left of a damaged file: docs/format.md, section 6. It gives up authenticity, so it never runs unasked.
+"""What is left of a damaged file: docs/format.md, appendix. It gives up authenticity, so it never runs unasked.
 
 This module deals with bytes: which are there, which are lost, which are in doubt. imgcrypt.restoration makes the
 picture.

@@ -1,4 +1,4 @@
-"""The picture in a payload of which some bytes are lost and others in doubt. docs/format.md, section 6.3.
+"""The picture in a payload of which some bytes are lost and others in doubt. docs/format.md, appendix.
 
 What is lost is told from what is around it, which scrambling left there. What is in doubt is told the same way and
 believed if it agrees.
