@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imgcrypt import container, envelope
 from imgcrypt.container import Header, Mode, NetRecord, Suite
-from imgcrypt.errors import DamagedError, ImageError, ImgcryptError
+from imgcrypt.errors import DamagedError, ImageError, ImgcryptError, NetError
 from imgcrypt.keys import Key
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def encrypt(
     *,
     lossless: bool = False,
     rate: float | None = None,
+    target_psnr: float | None = None,
     net: str | None = None,
     suite: str = "hybrid",
     provider: str = "auto",
@@ -39,22 +40,26 @@ def encrypt(
         key: who may open it.
         lossless: keep every sample exactly instead of sampling the picture. An alpha channel is always
             kept exactly.
-        rate: bytes of measurements per sample; ``None`` takes the default net's. See
-            imgcrypt.export.zoo for those served.
-        net: name of the sampling net; ``None`` takes the default.
+        rate: bytes of measurements per sample (a gray pixel is one sample, a color pixel three), from 0.005 to
+            0.75 for the default net; ``None`` takes 0.18.
+        target_psnr: instead of a rate, the PSNR in dB that the picture is to come back with, alpha not counted:
+            the smallest rate that reaches it is searched, which takes some ten reconstructions.
+        net: name or kind of the sampling net; ``None`` takes the default. See imgcrypt.export.zoo for all.
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with
             authentication only, for research; see docs/threat-model.md).
         provider: what runs the net: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         ImageError: a shape or dtype that is not served.
-        NetError: no such net or rate.
+        NetError: no such net or rate, or the PSNR is out of reach.
         ProviderError: the provider does not start.
     """
     if suite not in SUITES:
         raise ImgcryptError(f"no suite is called {suite!r}; choose from {', '.join(SUITES)}")
-    if lossless and (rate is not None or net is not None):
-        raise ImgcryptError("lossless keeps every sample: leave out rate and net, or leave out lossless")
+    if lossless and (rate, target_psnr, net) != (None, None, None):
+        raise ImgcryptError("lossless keeps every sample: leave out rate, target_psnr and net, or leave out lossless")
+    if rate is not None and target_psnr is not None:
+        raise ImgcryptError("a rate and a PSNR cannot both be kept: leave out rate or target_psnr")
     _check(image, lossless)
     channels = 1 if image.ndim == 2 else image.shape[2]
     records: tuple[tuple[int, bytes], ...] = ()
@@ -62,7 +67,10 @@ def encrypt(
         payload = _to_bytes(image)
     else:
         entry = _choose(net, rate, channels)
-        payload = _sample(image, entry, provider, rate)
+        if target_psnr is None:
+            payload = _sample(image, entry, provider, rate)
+        else:
+            payload = _reach(image, entry, provider, target_psnr)
         records = (
             container.net_record(NetRecord(entry.name, bytes.fromhex(entry.reconstructor_sha256), entry.block_bytes)),
         )
@@ -197,12 +205,52 @@ def _choose(net: str | None, rate: float | None, channels: int) -> Entry:
 
 def _sample(image: Image, entry: Entry, provider: str, rate: float | None = None) -> NDArray[np.uint8]:
     """Measurements of the picture, then its alpha plane if it has one: uint8 (n,)."""
-    import numpy as np
-
     from imgcrypt.export import runtime
 
-    colors = image[:, :, :3] if image.ndim == 3 else image[:, :, None]
-    measurements = runtime.load(entry, provider).measure(np.asarray(colors, np.uint8), rate)
+    return _with_alpha(runtime.load(entry, provider).measure(_colors(image), rate), image)
+
+
+def _reach(image: Image, entry: Entry, provider: str, target: float) -> NDArray[np.uint8]:
+    """As :func:`_sample`, at the smallest rate, within one hundredth of it, that comes back with ``target`` dB."""
+    from imgcrypt.export import runtime, zoo
+    from imgcrypt.export.anyrate import AnyrateNet
+    from imgcrypt.metrics import psnr
+
+    net = runtime.load(entry, provider)
+    if not isinstance(net, AnyrateNet):
+        raise NetError(f"the net {entry.name} has but one rate; leave out the net to aim at a PSNR")
+    colors = _colors(image)
+    at_rate = net.at_rates(colors)
+
+    def quality(payload: NDArray[np.uint8]) -> float:
+        return psnr(colors, net.rebuild(payload, None, *colors.shape[:2]))
+
+    low, high = zoo.RATES
+    best = at_rate(high)
+    if not (reached := quality(best)) >= target:
+        raise NetError(
+            f"this picture comes back with {reached:.2f} dB at the highest rate; give a lower PSNR, or keep it lossless"
+        )
+    while high > 1.01 * low:
+        middle = (low * high) ** 0.5
+        payload = at_rate(middle)
+        if quality(payload) >= target:
+            high, best = middle, payload
+        else:
+            low = middle
+    return _with_alpha(best, image)
+
+
+def _colors(image: Image) -> NDArray[np.uint8]:
+    """The picture without alpha: uint8 (H, W, 1) or (H, W, 3)."""
+    import numpy as np
+
+    return np.asarray(image[:, :, :3] if image.ndim == 3 else image[:, :, None], np.uint8)
+
+
+def _with_alpha(measurements: NDArray[np.uint8], image: Image) -> NDArray[np.uint8]:
+    import numpy as np
+
     if image.ndim == 3 and image.shape[2] == 4:
         return np.concatenate([measurements, _to_bytes(image[:, :, 3])])
     return measurements

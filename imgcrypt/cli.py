@@ -123,7 +123,12 @@ def enc(
     passphrase: PassphraseOption = False,
     output: OutputOption = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="keep every sample exactly")] = False,
-    rate: Annotated[float | None, typer.Option(help="bytes of measurements per sample [default: the net's]")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="bytes of measurements per sample, 0.005 to 0.75 [default: 0.18]")
+    ] = None,
+    target_psnr: Annotated[
+        float | None, typer.Option(metavar="DB", help="instead of a rate: the smallest that comes back with this PSNR")
+    ] = None,
     net: Annotated[str | None, typer.Option(help="the sampling net [default: the default one]")] = None,
     suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
     provider: ProviderOption = Provider.AUTO,
@@ -137,8 +142,12 @@ def enc(
             f"a ciphertext named {suffix} would be recompressed or refused as a picture; name it {SUFFIX}",
             param_hint="-o",
         )
-    if lossless and (rate is not None or net is not None):
-        raise typer.BadParameter("it keeps every sample: leave out --rate and --net", param_hint="--lossless")
+    if lossless and (rate, target_psnr, net) != (None, None, None):
+        raise typer.BadParameter(
+            "it keeps every sample: leave out --rate, --target-psnr and --net", param_hint="--lossless"
+        )
+    if rate is not None and target_psnr is not None:
+        raise typer.BadParameter("leave out --rate, which it finds", param_hint="--target-psnr")
     files.check_output(target, force)
     if files.STANDARD not in (picture, target) and Path(target).exists() and Path(target).samefile(picture):
         raise files.FileError(f"{target} is the picture itself; give -o another name")
@@ -153,7 +162,16 @@ def enc(
     image = pictures.decode(data)
     loading.wait()
     started = time.perf_counter()
-    blob = imgcrypt.encrypt(image, secret, lossless=lossless, rate=rate, net=net, suite=suite, provider=provider)
+    blob = imgcrypt.encrypt(
+        image,
+        secret,
+        lossless=lossless,
+        rate=rate,
+        target_psnr=target_psnr,
+        net=net,
+        suite=suite,
+        provider=provider,
+    )
     encrypted = time.perf_counter()
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
     back = imgcrypt.decrypt(blob, secret, provider=provider)
@@ -165,7 +183,7 @@ def enc(
     info = imgcrypt.inspect(blob)
     quality = "comes back exactly" if lossless else f"comes back at {psnr(_colors(image), _colors(back)):.2f} dB"
     size = f"{_bytes(image.nbytes)} of samples -> {_bytes(len(blob))}"
-    sampled = "lossless" if info.rate is None else f"rate {info.rate:.2f}"
+    sampled = "lossless" if info.rate is None else f"rate {info.rate:.3g}"
     _say(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
     if not lossless and len(blob) > image.nbytes:
         _say("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")

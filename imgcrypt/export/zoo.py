@@ -13,7 +13,7 @@ from imgcrypt.errors import NetError
 
 FOLDER = Path(__file__).parent / "zoo"
 RATE_TOLERANCE = 0.005
-DEFAULT = "fclbcnn"
+DEFAULT = "anyrate"
 """The kind of net for those who name none."""
 RATES = (0.005, 0.75)
 """The lowest and the highest rate of a net that serves any."""

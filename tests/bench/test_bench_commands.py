@@ -86,7 +86,7 @@ def test_quality_refuses(tmp_path):
     write_picture(tmp_path, "a.png", timing.picture(48, 3))
     unknown = runner.invoke(app, ["quality", "--images", str(tmp_path), "--nets", "other"])
     assert "choose from" in str(unknown.exception)
-    unserved = runner.invoke(app, ["quality", "--images", str(tmp_path), "--rates", "0.33"])
+    unserved = runner.invoke(app, ["quality", "--images", str(tmp_path), "--rates", "0.9"])
     assert "leave out --rates" in str(unserved.exception)
     (tmp_path / "b.png").write_bytes(b"no picture")
     broken = runner.invoke(app, ["quality", "--images", str(tmp_path)])
