@@ -212,6 +212,39 @@ def attack(
     finish("attack", settings, results, bench.tables(results), json)
 
 
+@app.command()
+def report(
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the page, an .html file")] = (
+        "report.html"
+    ),
+    images: Annotated[
+        str | None, typer.Option(metavar="DIR", help="folder of pictures [default: the bundled picture]")
+    ] = None,
+    png: Annotated[str | None, typer.Option(metavar="DIR", help="write each figure as a PNG there, too")] = None,
+    provider: ProviderOption = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="of the pictures, keys and salts")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """Measure every table and figure, and write them as one HTML page: some minutes on two cores."""
+    if Path(output).suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(f"the report is a web page; name it .html, not {output}", param_hint="-o")
+    files.check_output(output, force=True)
+    _check(json)
+    if png is not None:
+        Path(png).mkdir(parents=True, exist_ok=True)
+    from imgcrypt.bench import report as bench
+    from imgcrypt.bench.common import finish
+
+    with bench.progress() as tell:
+        results, sections = bench.run(None if images is None else Path(images), provider, seed, tell=tell)
+    files.write(output, bench.html(results, sections).encode(), force=True)
+    drawings = [drawing for section in sections for drawing in section.drawings]
+    for drawing in drawings if png is not None else ():
+        files.write(str(Path(png or "", f"{drawing.name}.png")), drawing.png, force=True)
+    finish("report", {"images": images is not None, "provider": provider, "seed": seed}, results, [], json)
+    _say(f"{output}: {len(drawings)} figures, {sum(len(section.tables) for section in sections)} tables")
+
+
 def _check(json: str | None) -> None:
     """Refuse a JSON file that cannot be written before anything is measured."""
     if json is not None and json != files.STANDARD:
