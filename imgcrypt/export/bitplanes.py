@@ -54,6 +54,13 @@ class Tables:
         worth = 2 * np.arange(256)[:, None] + self.gains.astype(np.int64)
         return np.asarray([(worth >= level).sum(1) for level in range(LEVELS)], np.uint8)
 
+    @functools.cached_property
+    def histograms(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """By mode, how many coefficients of a block of each class have each step: (256, 256)."""
+        at = 256 * np.arange(256)[:, None]
+        one, four = (np.bincount((at + steps).reshape(-1), minlength=1 << 16) for steps in self.steps)
+        return one.reshape(256, 256), four.reshape(256, 256)
+
     def expand(self, classes: Bytes, mode: int) -> Bytes:
         """The step of every coefficient: uint8 (h, w, C * 1024) for classes uint8 (h, w, 4)."""
         if mode == 0:
@@ -115,8 +122,7 @@ def pack(tables: Tables, classes: Bytes, indices: NDArray[np.uint16], length: in
     """
     chosen = mode(length, classes.shape[0] * classes.shape[1], tables.channels)
     table = np.ascontiguousarray(classes if chosen else classes[..., :1]).reshape(-1)
-    steps = tables.expand(classes, chosen)
-    _, bits = allocate(tables, steps, length - 2 * len(table))
+    _, bits = allocate(tables, classes, chosen, length - 2 * len(table))
     payload = np.zeros(length, np.uint8)
     payload[: len(table)] = table
     payload[length - len(table) :] = erasures.parity(table)
@@ -155,12 +161,11 @@ def unpack(tables: Tables, payload: Bytes, valid: Bytes | None, height: int, wid
         known = np.concatenate([valid[:count], valid[len(valid) - count :]]).astype(bool)
         table, readable = erasures.repair(table, payload[len(payload) - count :], known)
     classes = np.broadcast_to(table.reshape(height, width, -1), (height, width, 4))
-    steps = tables.expand(classes, chosen)
-    level, bits = allocate(tables, steps, len(payload) - 2 * count)
+    level, bits = allocate(tables, classes, chosen, len(payload) - 2 * count)
     if not readable.all():
         # Where each bit lies follows from all classes together: without them none can be told from another.
         bits[:] = 0
-    indices = np.zeros(steps.shape, np.uint16)
+    indices = np.zeros(bits.shape, np.uint16)
     at = count
     for row, counts in zip(indices.reshape(height, -1), bits.reshape(height, -1), strict=True):
         held = -(-int(counts.sum(dtype=np.int64)) // 8)
@@ -181,7 +186,7 @@ def unpack(tables: Tables, payload: Bytes, valid: Bytes | None, height: int, wid
     return Known(chosen, level, classes, indices, bits)
 
 
-def allocate(tables: Tables, steps: Bytes, room: int) -> tuple[int, Bytes]:
+def allocate(tables: Tables, classes: Bytes, mode: int, room: int) -> tuple[int, Bytes]:
     """Bits of each coefficient: reverse water-filling into ``room`` bytes.
 
     All bits down to one level of worth, the lowest for which every row of superblocks, rounded up to whole bytes, finds
@@ -189,19 +194,23 @@ def allocate(tables: Tables, steps: Bytes, room: int) -> tuple[int, Bytes]:
 
     Args:
         tables: of the net.
-        steps: uint8 (h, w, C * 1024).
+        classes: uint8 (h, w, 4).
+        mode: 0 or 1.
         room: bytes.
 
     Returns:
-        The level, and the bits, uint8 of the shape of ``steps``, 0 to 10.
+        The level, and the bits, uint8 (h, w, C * 1024), 0 to 10.
     """
-    height, width = steps.shape[:2]
-    totals = tables.bits.astype(np.int64) @ np.bincount(steps.reshape(-1), minlength=256)
-    budget = 8 * room - 7 * height
+    blocks = classes if mode else classes[..., :1]
+    steps = np.bincount(blocks.reshape(-1), minlength=256) @ tables.histograms[mode]
+    totals = tables.bits.astype(np.int64) @ steps
+    budget = 8 * room - 7 * len(classes)
     level = int(np.argmax(totals <= budget))
-    bits = tables.bits[level][steps]
+    expanded = tables.expand(classes, mode)
+    bits = tables.bits[level][expanded]
     if level:
-        extra = (tables.bits[level - 1] - tables.bits[level])[steps]
-        gets = np.cumsum(extra.sum(2, dtype=np.int64).reshape(-1)) <= budget - totals[level]
-        bits += extra * gets.reshape(height, width, 1)
+        extra = tables.bits[level - 1] - tables.bits[level]
+        wanted = (tables.histograms[mode] @ extra)[blocks].sum(2)
+        gets = np.cumsum(wanted.reshape(-1)).reshape(wanted.shape) <= budget - totals[level]
+        bits[gets] += extra[expanded[gets]]
     return level, bits
