@@ -52,10 +52,14 @@ class ReconstructorGraph(nn.Module):
     def forward(
         self, indices: Tensor, bits: Tensor, steps: Tensor, means: Tensor, mode: Tensor, level: Tensor
     ) -> Tensor:
-        shape = (1, indices.shape[0], indices.shape[1], self.net.channels, SIDE, SIDE)
-        indices, bits, steps = (each.long().reshape(shape) for each in (indices, bits, steps))
-        firsts = F.pad(means.reshape(*shape[:4], 2, 1, 2, 1), (0, 15, 0, 0, 0, 15)).reshape(shape)
-        known = self.net.sampler.known(indices, bits, steps, firsts)
+        h, w, c = indices.shape[0], indices.shape[1], self.net.channels
+
+        def in_place(each: Tensor) -> Tensor:
+            return each.reshape(h, w, c, SIDE, SIDE).permute(2, 0, 3, 1, 4).reshape(1, c, h * SIDE, w * SIDE)
+
+        firsts = F.pad(means.reshape(h, w, c, 2, 1, 2, 1), (0, 15, 0, 0, 0, 15))
+        # Moved while they are small integers, which is cheaper.
+        known = self.net.sampler.known(in_place(indices).int(), in_place(bits).int(), in_place(steps), in_place(firsts))
         picture = self.net.reconstructor(known, level.reshape(1), mode)
         return picture.clamp(0, 255).round().to(torch.uint8)[0].permute(1, 2, 0)
 

@@ -104,7 +104,7 @@ class Anyrate(nn.Module):
             half = len(pictures) // 2
             hurt = damage(indices[:half].flatten(0, 2), bits[:half].flatten(0, 2), lost, wrong, generator)
             indices[:half], bits[:half] = (each.reshape(indices[:half].shape) for each in hurt)
-        return sampler.known(indices, bits, steps, means)
+        return sampler.known(*(_in_place(each) for each in (indices, bits, steps, means)))
 
     def validate(self, picture: Tensor) -> dict[str, float]:
         """PSNR in dB, after rounding, of a picture (1, 3, H, W) in [0, 1] at some levels of worth."""
@@ -131,7 +131,6 @@ class Sampler(nn.Module):
         self.register_buffer("steps", torch.zeros(len(BLOCKS), CLASSES, size, dtype=torch.uint8))
         self.register_buffer("means", torch.zeros(len(BLOCKS), CLASSES, channels))
         self.register_buffer("scale", torch.exp2(torch.arange(256) / SCALE_STEPS + SCALE_ORIGIN))
-        self.register_buffer("powers", torch.exp2(torch.arange(PLANES + 1.0)))
         self.register_buffer("gains", torch.zeros(PLANES, dtype=torch.int64))
         for name, table in _cells().items():
             self.register_buffer(name, table)
@@ -202,10 +201,12 @@ class Sampler(nn.Module):
         return ((0.5 + 0.5 * torch.sign(ratio) * folded) * FULL).long().clamp(0, FULL - 1)
 
     def known(self, indices: Tensor, bits: Tensor, steps: Tensor, means: Tensor) -> tuple[Tensor, ...]:
-        """What the first ``bits`` of the indices tell: the intervals' ends, centroids and variances."""
-        count = self.powers[bits]
-        cell = (count + (indices * count / FULL).floor()).long()
-        size = self.scale[steps]
+        """What the first ``bits`` of the indices tell: the intervals' ends, centroids and variances.
+
+        All of one shape; bits below the first ones do not count.
+        """
+        cell = (bits * FULL + indices).int()
+        size = self.scale[steps.int()]
         low = (means + size * self.low[cell]).clamp(min=-BEYOND)
         high = (means + size * self.high[cell]).clamp(max=BEYOND)
         return low, high, means + size * self.centroid[cell], size.square() * self.variance[cell]
@@ -229,14 +230,14 @@ class Reconstructor(nn.Module):
         """Pictures (N, C, 32 h, 32 w), about [0, 255] and not clipped.
 
         Args:
-            known: from :meth:`Sampler.known`.
+            known: from :meth:`Sampler.known`, each (N, C, 32 h, 32 w).
             level: of worth, (N,) or (1,).
             mode: of the transform.
         """
         sampler = self.sampler[0]
-        low, high, centroid = (_in_place(each) for each in known[:3])
+        low, high, centroid, variance = known
         planes = _exactly(sampler.inverse, centroid, mode)
-        doubt, error = self.doubt(known[3], mode)
+        doubt, error = self.doubt(variance, mode)
         water = (level.to(doubt) / 256 - 0.5).view(-1, 1, 1, 1).expand(doubt.shape[0], 1, *doubt.shape[2:])
         features = F.leaky_relu(self.enter(torch.cat([self.maps(planes, error), doubt, water], 1)), SLOPE)
         for i, stage in enumerate(self.stages):
@@ -249,20 +250,23 @@ class Reconstructor(nn.Module):
         return sampler.picture(planes)
 
     def doubt(self, variance: Tensor, mode: int) -> tuple[Tensor, Tensor]:
-        """From coefficients' variances (N, h, w, C, 32, 32), at a quarter of the resolution: the logarithm of each
-        band's, (N, C BANDS, 8 h, 8 w), and the error expected of a pixel in gray levels, (N, C, 8 h, 8 w)."""
-        n, h, w, c = variance.shape[:4]
-        bands = _exactly(torch.matmul, variance.flatten(-2), self.bands[mode])
-        bands = bands.reshape(n, h, w, c, 2, 2, BANDS).permute(0, 3, 6, 1, 4, 2, 5).reshape(n, c, BANDS, 2 * h, 2 * w)
+        """From coefficients' variances (N, C, 32 h, 32 w), at half the resolution: the logarithm of each band's,
+        (N, C BANDS, 16 h, 16 w), and the error expected of a pixel in gray levels, (N, C, 16 h, 16 w)."""
+        n, c, height, width = variance.shape
+        kernels = self.bands[mode].T.reshape(-1, 1, SIDE, SIDE)
+        bands = _exactly(F.conv2d, variance.reshape(n * c, 1, height, width), kernels, None, SIDE)
+        bands = bands.reshape(n * c, 4, BANDS, height // SIDE, width // SIDE).transpose(1, 2).flatten(1, 2)
+        bands = F.pixel_shuffle(bands, 2).reshape(n, c, BANDS, height // 16, width // 16)
         error = (bands.sum(2) / 16 + 0.05).sqrt()
         doubt = torch.log2(bands + 1e-2).flatten(1, 2) / 8 - 0.5
         return tuple(F.interpolate(maps, scale_factor=16 // UNSHUFFLE, mode="nearest") for maps in (doubt, error))
 
     def maps(self, planes: Tensor, error: Tensor) -> Tensor:
-        """What the convolutions see of the planes: each 4 x 4 pixels' cosine transform, on comparable scales."""
-        n, c = planes.shape[:2]
-        patches = F.pixel_unshuffle(planes, UNSHUFFLE)
-        seen = (self.patch @ patches.reshape(n, c, UNSHUFFLE**2, -1)).reshape(n, c, UNSHUFFLE**2, *patches.shape[2:])
+        """What the convolutions see of the planes: each 2 x 2 pixels' cosine transform, on comparable scales."""
+        n, c, height, width = planes.shape
+        kernels = self.patch.reshape(-1, 1, UNSHUFFLE, UNSHUFFLE)
+        seen = F.conv2d(planes.reshape(n * c, 1, height, width), kernels, None, UNSHUFFLE)
+        seen = seen.reshape(n, c, UNSHUFFLE**2, height // UNSHUFFLE, width // UNSHUFFLE)
         flat, detail = seen[:, :, :1] / 256, seen[:, :, 1:] / (error + 1)[:, :, None]
         return torch.cat([flat, detail / (2 + detail.abs() / 4)], 2).flatten(1, 2)
 
@@ -370,7 +374,7 @@ def gains(variance: Tensor) -> Tensor:
         cells = torch.arange(1 << bits)
         edges = _expand(torch.arange((1 << bits) + 1) / (1 << bits))
         share = _laplace_cdf(edges[1:]) - _laplace_cdf(edges[:-1])
-        left.append((share * variance[(1 << bits) + cells]).sum())
+        left.append((share * variance[bits * FULL + cells * (FULL >> bits)]).sum())
     saved = torch.stack(left[:-1]) - torch.stack(left[1:])
     return (saved.log2() * SCALE_STEPS).round().cummin(0).values.long()
 
@@ -453,25 +457,23 @@ def _laplace_cdf(x: Tensor) -> Tensor:
 
 
 def _cells() -> dict[str, Tensor]:
-    """Of every cell of every number of bits b, at 2**b + index: ends, centroid and variance for a unit Laplacian."""
-    tables = {name: torch.zeros(2 * FULL, dtype=torch.float64) for name in ("low", "high", "centroid", "variance")}
+    """Of every number of bits b and index i, at b * FULL + i: ends, centroid and variance for a unit Laplacian."""
+    tables = {name: [] for name in ("low", "high", "centroid", "variance")}
     rate = math.sqrt(2)
     for bits in range(PLANES + 1):
-        count = 1 << bits
-        edges = _expand(torch.arange(count + 1, dtype=torch.float64) / count)
-        tables["low"][count : 2 * count], tables["high"][count : 2 * count] = edges[:-1], edges[1:]
-        if bits == 0:
-            tables["variance"][1] = 1
-            continue
-        # The upper half by the exponential law from the cell's lower end, the lower half by symmetry.
-        low, width = edges[count // 2 : -1], edges[count // 2 + 1 :] - edges[count // 2 : -1]
-        lost = torch.exp(-rate * width)
-        kept = 1 - lost
-        finite = width.nan_to_num(posinf=0.0)
-        mean = 1 / rate - finite * lost / kept
-        second = 2 / rate**2 - (finite**2 + 2 * finite / rate) * lost / kept
-        upper, spread = low + mean, second - mean**2
-        tables["centroid"][count : 2 * count] = torch.cat([-upper.flip(0), upper])
-        tables["variance"][count : 2 * count] = torch.cat([spread.flip(0), spread])
+        edges = _expand(torch.arange((1 << bits) + 1, dtype=torch.float64) / (1 << bits))
+        found = {"low": edges[:-1], "high": edges[1:], "centroid": torch.zeros(1), "variance": torch.ones(1)}
+        if bits:
+            # The upper half by the exponential law from the cell's lower end, the lower half by symmetry.
+            half = 1 << (bits - 1)
+            low, width = edges[half:-1], edges[half + 1 :] - edges[half:-1]
+            lost = torch.exp(-rate * width)
+            kept, finite = 1 - lost, width.nan_to_num(posinf=0.0)
+            mean = 1 / rate - finite * lost / kept
+            second = 2 / rate**2 - (finite**2 + 2 * finite / rate) * lost / kept
+            upper, spread = low + mean, second - mean**2
+            found |= {"centroid": torch.cat([-upper.flip(0), upper]), "variance": torch.cat([spread.flip(0), spread])}
+        for name, values in found.items():
+            tables[name].append(values.repeat_interleave(FULL >> bits))
     big = 1e6
-    return {name: table.clamp(-big, big).float() for name, table in tables.items()}
+    return {name: torch.cat(parts).clamp(-big, big).float() for name, parts in tables.items()}
