@@ -164,11 +164,12 @@ def _measure(subject: Subject, pairs: int, rng: np.random.Generator) -> dict[str
         "form": subject.form,
         "rate": subject.entry.rate(1 if subject.kind == "gray" else 3) if subject.entry else None,
         **_portrait(plane, subject.kind, first_scores, rng),
+        "payload_bytes": size,
         "payload_entropy": metrics.entropy(subject.payload),
         "changes_without_effect": 1 - (2 * pairs - 1) / changes,
         "npcr_critical": {str(alpha): metrics.npcr_critical(size, alpha) for alpha in ALPHAS},
         "uaci_critical": {str(alpha): metrics.uaci_critical(size, alpha) for alpha in ALPHAS},
-        "rows": [{"cipher": name, "salt": salt, **_row(kept, plane)} for (name, salt), kept in scores.items()],
+        "rows": [{"cipher": name, "salt": salt, **_row(kept, plane, size)} for (name, salt), kept in scores.items()],
         "key": _key_sensitivity(subject, rng),
     }
 
@@ -178,12 +179,15 @@ def _keep(kept: Scores, scores: dict[str, float]) -> None:
         kept.setdefault(name, []).append(value)
 
 
-def _row(scores: Scores, plane: Bytes) -> dict[str, Any]:
-    """Of many ciphertexts in the shape of ``plane``: ranges of the scores, and how many of them each test rejects."""
-    p_of = _p_of(plane)
+def _row(scores: Scores, plane: Bytes, size: int) -> dict[str, Any]:
+    """Of many ciphertexts in the shape of ``plane``: ranges of the scores, and how many of them each test rejects.
+
+    NPCR and UACI are of all their bytes, ``size``.
+    """
+    p_of = _p_of(plane, size)
     tests: dict[str, Tally] = {}
     for name, values in scores.items():
-        tests[name] = tallies.tally([p_of[name](value) for value in values], plane.size if name == "npcr" else None)
+        tests[name] = tallies.tally([p_of[name](value) for value in values], size if name == "npcr" else None)
     if directions := [tests.pop(name) for name in metrics.DIRECTIONS if name in tests]:
         tests["correlation"] = tallies.total(directions)
     row: dict[str, Any] = {"scores": {name: _range(values) for name, values in scores.items()}, "tests": tests}
@@ -196,16 +200,15 @@ def _row(scores: Scores, plane: Bytes) -> dict[str, Any]:
     return row
 
 
-def _p_of(plane: Bytes) -> dict[str, Callable[[float], float]]:
+def _p_of(plane: Bytes, size: int) -> dict[str, Callable[[float], float]]:
     """For each score the probability that random bytes in this shape have one as far off or farther."""
-    size = plane.size
     moments = {name: (0.0, 1 / metrics.neighbors(plane, name)[0].size) for name in metrics.DIRECTIONS}
     moments["uaci"] = metrics.uaci_moments(size)
     if blocks := _local_blocks(plane):
         moments["local_entropy"] = LOCAL_MEAN, metrics.LOCAL_VARIANCE / blocks
     return {
         **{name: functools.partial(tallies.two_sided, moments=each) for name, each in moments.items()},
-        "entropy": functools.partial(metrics.entropy_p, samples=size),
+        "entropy": functools.partial(metrics.entropy_p, samples=plane.size),
         "chi_square": functools.partial(metrics.chi_square_p, freedom=255),
         "npcr": functools.partial(tallies.npcr, size=size),
     }

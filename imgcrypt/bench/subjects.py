@@ -60,10 +60,14 @@ class Subject:
     def plane(self, data: Bytes) -> Bytes:
         """A payload or its ciphertext as a picture: the picture's shape, or (H, W) with a tile for each block.
 
-        A block of 576 measurements is a tile of 24 x 24, as in the paper.
+        A block of 576 measurements is a tile of 24 x 24, as in the paper. The payload of a net for any rate is no
+        blocks but one string: it is cut into rows, as many as columns, and a last one that is not full is left out.
         """
         if self.entry is None:
             return data.reshape(self.picture.shape)
+        if self.entry.any_rate:
+            width = math.isqrt(len(data))
+            return data[: len(data) // width * width].reshape(-1, width)
         rows, columns = self._blocks()
         size = self.entry.block_bytes
         high = max(side for side in range(1, math.isqrt(size) + 1) if size % side == 0)
@@ -104,14 +108,25 @@ class Subject:
         return True
 
     def _change_measurements(self, picture: Bytes, payload: Bytes, place: tuple[int, ...], level: int) -> bool:
-        """Sample the blocks about the place alone, before and after: the net does not reach further."""
+        """Sample the blocks about the place alone, before and after: the net does not reach further.
+
+        A net for any rate shares out the payload among all blocks: it samples the whole picture.
+        """
         assert self.entry is not None
+        kept = int(picture[place])
+        if self.entry.any_rate:
+            picture[place] = level
+            after = api._sample(picture, self.entry, self.provider)
+            if (payload == after).all():
+                picture[place] = kept
+                return False
+            payload[:] = after
+            return True
         (row, column), side, reach = (at // self.entry.block for at in place[:2]), self.entry.block, self.entry.halo
         top, left = max(row - reach, 0), max(column - reach, 0)
         bottom, right = row + reach + 1, column + reach + 1
         part = picture[top * side : bottom * side, left * side : right * side]
         before = api._sample(part, self.entry, self.provider)
-        kept = int(picture[place])
         picture[place] = level
         after = api._sample(part, self.entry, self.provider)
         if (before == after).all():
