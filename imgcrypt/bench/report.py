@@ -21,8 +21,8 @@ Record = dict[str, Any]
 TITLE = "imgcrypt: the paper's tables and figures, measured"
 LEAD = (
     "Picture encryption after Chen, Guo and Jing, General image encryption algorithm based on deep learning compressed "
-    "sensing and compound chaotic system, Acta Physica Sinica 69 (24), 2020. Table and figure numbers are the paper's, "
-    "and so are the figures marked so; all others were measured by the run that wrote this page.",
+    "sensing and compound chaotic system, Acta Physica Sinica 69 (24), 2020. Tables and figures have the paper's "
+    "numbers. What is not marked as the paper's was measured by the run that wrote this page.",
     "Chaos ciphers have no security proof, and no test on this page shows security: secrecy and integrity of the "
     "default suite rest on AES-256-GCM alone.",
 )

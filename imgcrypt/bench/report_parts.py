@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imgcrypt.bench import attack, cipher, coldstart, figures, quality, security, stages, subjects, timing
+from imgcrypt.bench.common import table
 from imgcrypt.bench.page import Drawing, Section
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Pictures = dict[str, NDArray[np.uint8]]
 
@@ -84,7 +88,9 @@ def of_quality(job: Job) -> tuple[Any, Section]:
         "no net. A rate is bytes of measurements a sample: a gray pixel is one sample, a color pixel three."
     )
     drawing = _draw("quality", "Mean PSNR of the pictures by rate.", figures.quality(results))
-    return results, Section("quality", "Quality", text, [drawing], list(quality.tables(results)))
+    # What quality.tables shows picture by picture would fill many pages.
+    tables = [_means(results), *quality._table_1(results), *quality._table_2(results), *quality._table_3(results)]
+    return results, Section("quality", "Quality", text, [drawing], tables)
 
 
 def of_timing(job: Job) -> tuple[Any, Section]:
@@ -175,6 +181,22 @@ def _stage(stage: dict[str, Any], record: dict[str, Any]) -> str:
     told = {"rebuilt": f"{record['psnr_db']:.2f} dB", "picture": f"entropy {stage['entropy_bits']:.2f}"}
     note = told.get(stage["stage"], f"entropy {stage['entropy_bits']:.4f}")
     return f"{stage['stage']}\n{stage['bytes']:,} bytes, {note}"
+
+
+def _means(results: Sequence[dict[str, Any]]) -> Table:
+    rows = [
+        [
+            record["kind"],
+            f"{record['rate']:.2f}",
+            record["net"],
+            str(len(record["pictures"])),
+            *quality._row({"name": "", **record["mean"]})[1:],
+        ]
+        for record in results
+    ]
+    columns = ["PSNR dB", "paper", "ours - paper", "SSIM", "paper", "ours - paper"]
+    title = f"mean PSNR and SSIM, {results[0]['data_set'] or 'the pictures given'}"
+    return table(title, ["kind", "rate", "net", "pictures", *columns], rows, left=3)
 
 
 def _draw(name: str, caption: str, figure: Any) -> Drawing:
