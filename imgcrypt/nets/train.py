@@ -1,6 +1,6 @@
 """Train a net: ``python -m imgcrypt.nets.train fclbcnn --rate 0.18 --data DIR --data DIR --out FOLDER``.
 
-Writes ``checkpoint.pt`` about once a minute and ``record.json`` beside it. The same command with ``--resume``
+Writes ``checkpoint.pt`` every minute or so and ``record.json`` beside it. The same command with ``--resume``
 continues where a stopped one left off. Every batch depends on the seed and its step alone; the learning rate
 too, unless ``--minutes`` ends the training first.
 """
@@ -40,6 +40,8 @@ AVERAGING = 0.999
 
 Less at first, so that a short training does not drag its start along.
 """
+PAUSE = 60.0
+"""Seconds between two validations, each with its checkpoint, or more where they are slow."""
 HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
 
@@ -111,10 +113,11 @@ def main(
         "device": device,
         "torch": torch.__version__,
     }
-    saved = time.monotonic()
+    saved, pause = time.monotonic(), PAUSE
     while trainer.progress < 1:
         loss = trainer.train(data.crops(pictures, batch, side, share, np.random.default_rng([seed, trainer.step])))
-        if time.monotonic() - saved > 60 or trainer.progress >= 1:
+        if time.monotonic() - saved > pause or trainer.progress >= 1:
+            started = time.monotonic()
             psnr = trainer.validate(held)
             print(
                 f"step {trainer.step}/{steps}, {trainer.progress:.0%} done: loss {loss:.6f}, validation "
@@ -124,6 +127,7 @@ def main(
             trainer.curve.append((trainer.step, psnr))
             trainer.save(checkpoint)
             saved = time.monotonic()
+            pause = max(PAUSE, 9 * (saved - started))  # a tenth of the time at most goes into validation
             record |= {"steps": trainer.step, "seconds": round(trainer.seconds), "curve": trainer.curve}
             (out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
 
