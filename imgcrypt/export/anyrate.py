@@ -70,10 +70,14 @@ class AnyrateNet(Net):
             raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
         rows, columns = -(-height // side), -(-width // side)
         known = bitplanes.unpack(tables, payload, valid, rows, columns)
-        return self.picture(known)[:height, :width]
+        expected = tables.first(known.classes, known.mode)
+        if valid is not None:
+            firsts, there = bitplanes.first_coefficients(tables, known)
+            expected = np.where(there, expected, _fill(firsts, there, known.mode))
+        return self.picture(known, expected)[:height, :width]
 
-    def picture(self, known: bitplanes.Known) -> Bytes:
-        """The picture of whole superblocks: uint8 (32 h, 32 w, C)."""
+    def picture(self, known: bitplanes.Known, expected: NDArray[np.float32]) -> Bytes:
+        """The picture of whole superblocks, uint8 (32 h, 32 w, C), with the blocks' expected first coefficients."""
         tables = self.tables
 
         def run(top: int, bottom: int, left: int, right: int) -> Any:
@@ -82,7 +86,7 @@ class AnyrateNet(Net):
                 "indices": known.indices[top:bottom, left:right].view(np.int16),
                 "bits": known.bits[top:bottom, left:right],
                 "steps": tables.expand(classes, known.mode),
-                "means": tables.first(classes, known.mode),
+                "means": expected[top:bottom, left:right],
                 "mode": np.array(known.mode),
                 "level": np.array(self.level(known)),
             }
@@ -110,3 +114,25 @@ class AnyrateNet(Net):
                     results[1].view(np.uint16),
                 )
         return classes, indices.view(np.uint16)
+
+
+def _fill(firsts: NDArray[np.float32], known: NDArray[np.bool_], mode: int) -> NDArray[np.float32]:
+    """First coefficients (h, w, C, 4), each as the blocks around it have them where they are known."""
+    import cv2
+
+    height, width, channels = firsts.shape[:3]
+    side = 2 if mode else 1
+    filled = np.zeros_like(firsts)
+    for channel in range(channels):
+        values, weights = (
+            each[:, :, channel, : side**2].reshape(height, width, side, side).swapaxes(1, 2).reshape(height * side, -1)
+            for each in (np.where(known, firsts, 0), known.astype(np.float32))
+        )
+        # The nearer, the heavier; what is far counts where nothing is near.
+        value, weight = (
+            cv2.GaussianBlur(each, (0, 0), 0.7) + 1e-3 * cv2.GaussianBlur(each, (0, 0), 5.0)
+            for each in (values.astype(np.float32), weights)
+        )
+        around = (value / np.maximum(weight, 1e-9)).reshape(height, side, width, side)
+        filled[:, :, channel, : side**2] = around.swapaxes(1, 2).reshape(height, width, -1)
+    return filled

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from imgcrypt.export import bitplanes, onnx_files, runtime, zoo
 from imgcrypt.export.anyrate import AnyrateNet
-from imgcrypt.nets.anyrate import FULL, PLANES, SIDE, Anyrate
+from imgcrypt.export.bitplanes import PLANES, SIDE
+from imgcrypt.nets.anyrate import FULL, Anyrate
 
 HALO = 3
 """Superblocks: nine convolutions of 2 pixels reach and a whole superblock lie on each side of the first move into the
@@ -143,7 +144,7 @@ def _check_parity(entry: zoo.Entry, sampler: SamplerGraph, reconstructor: Recons
             known = bitplanes.unpack(
                 net.tables, bitplanes.pack(net.tables, classes, indices, length), None, height, width
             )
-            rebuilt = net.picture(known)
+            rebuilt = net.picture(known, net.tables.first(known.classes, mode))
             wanted = reconstructor(
                 torch.from_numpy(known.indices.view(np.int16)),
                 torch.from_numpy(known.bits),

@@ -1,14 +1,15 @@
 """How a payload of the net ``anyrate`` lays out what its sampler found: docs/format.md, section 5.
 
-The classes of all blocks, then the first bits of the coefficients, row by row of superblocks and in each row plane by
-plane, then the parity of the classes. How many bits each coefficient has follows from the classes and the payload's
-length alone.
+The classes of all blocks, then the first bits of the coefficients one after the other, row by row of superblocks, then
+the parity of the classes. How many bits each coefficient has follows from the classes and the payload's length alone.
+A lost byte hurts the few coefficients that have bits in it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ SIDE = 32
 """Side of a superblock in pixels."""
 PLANES = 10
 """Most bits of a coefficient."""
+SCALE_STEPS, SCALE_ORIGIN = 16, -3
+"""A coefficient's expected size is 2**(step / SCALE_STEPS + SCALE_ORIGIN) gray levels, step from 0 to 255."""
+COMPANDER = math.sqrt(2) / 3
+"""Quantizing a Laplacian costs least where cells are as wide as density**(-1/3): Bennett, Bell Syst. Tech. J. 1948."""
 LEVELS = 512
 """Levels of worth: no bit is worth more."""
 LEAST = 8
@@ -92,6 +97,24 @@ class Known:
     bits: Bytes
 
 
+def first_coefficients(tables: Tables, known: Known) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What is known of the first coefficient of each block, float32 (h, w, C, 4), and of which anything is.
+
+    In mode 0 only the first of the four is of a block. See docs/format.md for the quantizer.
+    """
+    height, width = known.classes.shape[:2]
+    shape = (height, width, tables.channels, 2, 16, 2, 16)
+    steps, bits, indices = (
+        each.reshape(shape)[..., 0, :, 0].reshape(height, width, tables.channels, 4)
+        for each in (tables.expand(known.classes, known.mode), known.bits, known.indices)
+    )
+    there = bits > 0
+    at = ((indices >> (PLANES - bits)) + 0.5) / 2.0**bits
+    ratio = -np.sign(at - 0.5) * np.log1p(-np.abs(2 * at - 1)) / COMPANDER
+    found = tables.first(known.classes, known.mode) + ratio * 2.0 ** (steps / SCALE_STEPS + SCALE_ORIGIN)
+    return found.astype(np.float32), there
+
+
 def size(rate: float, height: int, width: int, channels: int) -> int:
     """Bytes of a payload at ``rate`` bytes for each of a picture's samples; tiny pictures need a bit more."""
     blocks = superblocks(height, width)
@@ -101,6 +124,11 @@ def size(rate: float, height: int, width: int, channels: int) -> int:
 def superblocks(height: int, width: int) -> int:
     """How many cover a picture of this size."""
     return -(-height // SIDE) * -(-width // SIDE)
+
+
+def parities(length: int, blocks: int, channels: int) -> int:
+    """How many times the classes' length their parity has: 2 where that costs little, else 1."""
+    return 2 if length >= 2 * SWITCH[channels] * blocks else 1
 
 
 def mode(length: int, blocks: int, channels: int) -> int:
@@ -122,20 +150,17 @@ def pack(tables: Tables, classes: Bytes, indices: NDArray[np.uint16], length: in
     """
     chosen = mode(length, classes.shape[0] * classes.shape[1], tables.channels)
     table = np.ascontiguousarray(classes if chosen else classes[..., :1]).reshape(-1)
-    _, bits = allocate(tables, classes, chosen, length - 2 * len(table))
+    check = erasures.parity(table, parities(length, len(classes) * classes.shape[1], tables.channels))
+    _, bits = allocate(tables, classes, chosen, length - len(table) - len(check))
     payload = np.zeros(length, np.uint8)
     payload[: len(table)] = table
-    payload[length - len(table) :] = erasures.parity(table)
+    payload[length - len(check) :] = check
     at = len(table)
     for row, counts in zip(indices, bits, strict=True):
         active = np.flatnonzero(counts)
-        left, values = counts.reshape(-1)[active], row.reshape(-1)[active]
-        planes = []
-        for plane in range(PLANES):
-            planes.append((values >> (PLANES - 1 - plane)) & 1)
-            more = left > plane + 1
-            left, values = left[more], values[more]
-        packed = np.packbits(np.concatenate(planes).astype(np.uint8))
+        left = counts.reshape(-1)[active]
+        bit = np.repeat(row.reshape(-1)[active], left) >> _shifts(left)
+        packed = np.packbits((bit & 1).astype(np.uint8))
         payload[at : at + len(packed)] = packed
         at += len(packed)
     return payload
@@ -157,32 +182,33 @@ def unpack(tables: Tables, payload: Bytes, valid: Bytes | None, height: int, wid
     chosen = mode(len(payload), blocks, tables.channels)
     count = blocks * (4 if chosen else 1)
     table, readable = payload[:count], np.ones(count, bool)
+    checks = parities(len(payload), blocks, tables.channels) * count
     if valid is not None:
-        known = np.concatenate([valid[:count], valid[len(valid) - count :]]).astype(bool)
-        table, readable = erasures.repair(table, payload[len(payload) - count :], known)
+        known = np.concatenate([valid[:count], valid[len(valid) - checks :]]).astype(bool)
+        table, readable = erasures.repair(table, payload[len(payload) - checks :], known)
     classes = np.broadcast_to(table.reshape(height, width, -1), (height, width, 4))
-    level, bits = allocate(tables, classes, chosen, len(payload) - 2 * count)
+    level, bits = allocate(tables, classes, chosen, len(payload) - count - checks)
     if not readable.all():
         # Where each bit lies follows from all classes together: without them none can be told from another.
         bits[:] = 0
     indices = np.zeros(bits.shape, np.uint16)
     at = count
     for row, counts in zip(indices.reshape(height, -1), bits.reshape(height, -1), strict=True):
-        held = -(-int(counts.sum(dtype=np.int64)) // 8)
-        raw = np.unpackbits(payload[at : at + held])
-        lost = None if valid is None else np.repeat(valid[at : at + held] == 0, 8)
-        at += held
         active = np.flatnonzero(counts)
-        left, done = counts[active], 0
-        for plane in range(PLANES):
-            part = slice(done, done + len(active))
-            done += len(active)
-            row[active] |= raw[part].astype(np.uint16) << np.uint16(PLANES - 1 - plane)
-            if lost is not None:
-                gone = active[lost[part]]
-                counts[gone] = np.minimum(counts[gone], plane)
-            more = left > plane + 1
-            active, left = active[more], left[more]
+        if not len(active):
+            continue
+        left = counts[active]
+        starts = np.cumsum(left, dtype=np.int64) - left
+        total = int(starts[-1]) + int(left[-1])
+        held = -(-total // 8)
+        shifts = _shifts(left)
+        row[active] = np.add.reduceat(
+            np.unpackbits(payload[at : at + held])[:total].astype(np.uint16) << shifts, starts
+        )
+        if valid is not None:
+            lost = np.repeat(valid[at : at + held] == 0, 8)[:total]
+            counts[active] = np.minimum(left, np.minimum.reduceat(np.where(lost, PLANES - 1 - shifts, PLANES), starts))
+        at += held
     return Known(chosen, level, classes, indices, bits)
 
 
@@ -214,3 +240,9 @@ def allocate(tables: Tables, classes: Bytes, mode: int, room: int) -> tuple[int,
         gets = np.cumsum(wanted.reshape(-1)).reshape(wanted.shape) <= budget - totals[level]
         bits[gets] += extra[expanded[gets]]
     return level, bits
+
+
+def _shifts(counts: Bytes) -> NDArray[np.uint16]:
+    """How far each bit lies above the last of ten, for coefficients of so many bits, one after the other."""
+    starts = np.cumsum(counts, dtype=np.int64) - counts
+    return (PLANES - 1 - np.arange(counts.sum(dtype=np.int64)) + np.repeat(starts, counts)).astype(np.uint16)

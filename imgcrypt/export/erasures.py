@@ -1,11 +1,12 @@
 """Reed-Solomon parity for a short table without which nothing else of a payload can be read. docs/format.md, 5.3.
 
-The code is the customary one over GF(256): polynomial 0x11D, generator 2, first root 1, systematic. As many parity
-bytes as table bytes, so that any half of both is enough.
+The code is the customary one over GF(256): polynomial 0x11D, generator 2, first root 1, systematic. With as many parity
+bytes as table bytes any half of all is enough, with twice as many any third.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 import numpy as np
@@ -14,37 +15,38 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 
 POLYNOMIAL = 0x11D
-LONGEST = 127
-"""Table bytes of a codeword, so that it has at most 254 bytes."""
+LONGEST = 255
+"""Bytes of a codeword at most."""
 
 
-def parity(table: Bytes) -> Bytes:
-    """The parity of a table: uint8 (n,) for uint8 (n,).
+def parity(table: Bytes, times: int) -> Bytes:
+    """The parity of a table: uint8 (times * n,) for uint8 (n,).
 
-    Byte i belongs to codeword i mod c of c = ceil(n / 127), and so does parity byte i.
+    Of c codewords, as few as can be, byte i of the table belongs to codeword i mod c, and so does byte i of each
+    n bytes of parity.
     """
-    made = np.empty_like(table)
-    count = -(-len(table) // LONGEST)
-    for length in {len(table) // count, -(-len(table) // count)} if count else set():
+    made = np.empty((times, len(table)), np.uint8)
+    count = codewords(len(table), times)
+    logs, powers = _field()
+    for length in {len(table) // count, -(-len(table) // count)}:
         words = [i for i in range(count) if len(range(i, len(table), count)) == length]
         data = np.stack([table[i::count] for i in words])
-        logs, powers = _field()
-        remainders = np.zeros_like(data)
-        for position, row in enumerate(_remainders(length)):
+        remainders = np.zeros((len(words), times * length), np.uint8)
+        for position, row in enumerate(_remainders(length, times * length)):
             factor = data[:, position, None].astype(int)
             remainders ^= np.where((factor > 0) & (row > 0), powers[logs[factor] + logs[row]], 0).astype(np.uint8)
         for i, remainder in zip(words, remainders, strict=True):
-            made[i::count] = remainder
-    return made
+            made[:, i::count] = remainder.reshape(times, length)
+    return made.reshape(-1)
 
 
 def repair(table: Bytes, check: Bytes, valid: NDArray[np.bool_]) -> tuple[Bytes, NDArray[np.bool_]]:
     """The table out of what is left of it and of its parity.
 
     Args:
-        table: uint8 (n,).
-        check: uint8 (n,), its parity.
-        valid: bool (2 n,), which bytes of both are known; of the others some may be right and some wrong.
+        table: uint8 (n,), n > 0.
+        check: uint8 (times * n,), its parity.
+        valid: bool (n + times * n,), which bytes of both are known; of these some may be wrong nevertheless.
 
     Returns:
         The table, and of each of its bytes whether it is right as far as the code can tell.
@@ -52,18 +54,22 @@ def repair(table: Bytes, check: Bytes, valid: NDArray[np.bool_]) -> tuple[Bytes,
     from reedsolo import ReedSolomonError, RSCodec
 
     fixed, right = table.copy(), np.zeros(len(table), bool)
-    count = -(-len(table) // LONGEST)
+    times = len(check) // len(table)
+    count = codewords(len(table), times)
+    both = np.concatenate([table, check]).reshape(1 + times, -1)
+    known = valid.reshape(both.shape)
     for i in range(count):
-        word = np.concatenate([table[i::count], check[i::count]])
-        known = np.concatenate([valid[: len(table)][i::count], valid[len(table) :][i::count]])
-        length = len(word) // 2
-        try:
-            message, _, _ = RSCodec(length, nsize=255).decode(bytes(word), erase_pos=np.flatnonzero(~known).tolist())
-        except ReedSolomonError:
-            right[i::count] = known[:length] & known.all()
-            continue
-        fixed[i::count], right[i::count] = np.frombuffer(message, np.uint8), True
+        word, lost = both[:, i::count].reshape(-1), np.flatnonzero(~known[:, i::count].reshape(-1))
+        with contextlib.suppress(ReedSolomonError):
+            parities = len(word) * times // (1 + times)
+            message = RSCodec(parities, nsize=LONGEST).decode(bytes(word), erase_pos=lost.tolist())[0]
+            fixed[i::count], right[i::count] = np.frombuffer(message, np.uint8), True
     return fixed, right
+
+
+def codewords(length: int, times: int) -> int:
+    """Into how many codewords a table of so many bytes goes, with so many times its length of parity."""
+    return -(-length // (LONGEST // (1 + times)))
 
 
 @functools.cache
@@ -79,19 +85,19 @@ def _field() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 @functools.cache
-def _remainders(length: int) -> NDArray[np.int64]:
-    """Row i is the parity of a codeword whose only table byte but 0 is a 1 at i: (length, length)."""
+def _remainders(length: int, parities: int) -> NDArray[np.int64]:
+    """Row i is the parity of a codeword whose only table byte but 0 is a 1 at i: (length, parities)."""
     logs, powers = _field()
 
-    def times(row: NDArray[np.int64], factor: int) -> NDArray[np.int64]:
+    def scaled(row: NDArray[np.int64], factor: int) -> NDArray[np.int64]:
         return np.where((row > 0) & (factor > 0), powers[logs[row] + logs[factor]], 0)
 
     generator = np.ones(1, np.int64)
-    for root in range(length):
-        generator = np.append(generator, 0) ^ np.append(0, times(generator, int(powers[root])))
-    rows = np.empty((length, length), np.int64)
+    for root in range(parities):
+        generator = np.append(generator, 0) ^ np.append(0, scaled(generator, int(powers[root])))
+    rows = np.empty((length, parities), np.int64)
     remainder = generator[1:]
     for i in reversed(range(length)):
         rows[i] = remainder
-        remainder = np.append(remainder[1:], 0) ^ times(generator[1:], int(remainder[0]))
+        remainder = np.append(remainder[1:], 0) ^ scaled(generator[1:], int(remainder[0]))
     return rows

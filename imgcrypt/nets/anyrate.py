@@ -21,20 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SIDE = 32
-"""Side of a superblock in pixels."""
+from imgcrypt.export.bitplanes import COMPANDER, PLANES, SCALE_ORIGIN, SCALE_STEPS, SIDE
+
 BLOCKS = (32, 16)
 """Side of a block by mode: 0 for low rates, 1 for higher ones."""
 CLASSES = 256
-PLANES = 10
-"""Most bits of a coefficient."""
 FULL = 1 << PLANES
-SCALE_STEPS, SCALE_ORIGIN = 16, -3
-"""A coefficient's expected size is 2**(step / SCALE_STEPS + SCALE_ORIGIN) gray levels, step from 0 to 255."""
 FLOORS = (10.0, 3.0)
 """By mode: differences of expected sizes below so many gray levels do not tell classes apart."""
-COMPANDER = math.sqrt(2) / 3
-"""Quantizing a Laplacian costs least where cells are as wide as density**(-1/3): Bennett, Bell Syst. Tech. J. 1948."""
 BANDS = 8
 """Frequency bands whose uncertainty the reconstruction is told."""
 UNSHUFFLE = 2
@@ -458,7 +452,7 @@ def _laplace_cdf(x: Tensor) -> Tensor:
 
 def _cells() -> dict[str, Tensor]:
     """Of every number of bits b and index i, at b * FULL + i: ends, centroid and variance for a unit Laplacian."""
-    tables = {name: [] for name in ("low", "high", "centroid", "variance")}
+    tables: dict[str, list[Tensor]] = {name: [] for name in ("low", "high", "centroid", "variance")}
     rate = math.sqrt(2)
     for bits in range(PLANES + 1):
         edges = _expand(torch.arange((1 << bits) + 1, dtype=torch.float64) / (1 << bits))
