@@ -116,7 +116,9 @@ class Doubts:
         wrong = np.zeros(len(foretold), bool)
         wrong[self._vectors[0][1 - right > LIKELY]] = True
         wrong[self._vectors[1][1 - right - half > LIKELY]] = True
-        return wrong & self._opened.doubtful
+        wrong &= self._opened.doubtful
+        # Where nothing would be left, there was nothing to judge by.
+        return wrong & ~(wrong | self._opened.lost).all()
 
     def _likelihood(self, places: Any, foretold: Bytes, spread: Floats) -> Floats:
         """Of each byte if it is right and not odd: a two-sided geometric law about what is foretold."""

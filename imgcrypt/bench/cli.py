@@ -213,6 +213,26 @@ def attack(
 
 
 @app.command()
+def robustness(
+    images: Annotated[
+        str | None, typer.Option(metavar="DIR", help="folder of pictures [default: the bundled picture]")
+    ] = None,
+    net: Annotated[str | None, typer.Option(help="net of the sampled files [default: the default net]")] = None,
+    provider: ProviderOption = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="of the file keys and the damage")] = 0,
+    json: JsonOption = None,
+) -> None:
+    """Damage files by noise and cuts, and measure what recovery makes of them: figures 6 and 7."""
+    _check(json)
+    from imgcrypt.bench import robustness as bench
+    from imgcrypt.bench.common import finish
+
+    results = bench.run(None if images is None else Path(images), net, seed, provider)
+    settings = {"net": net, "provider": provider, "seed": seed, "images": images is not None}
+    finish("robustness", settings, results, bench.tables(results), json)
+
+
+@app.command()
 def report(
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the page, an .html file")] = (
         "report.html"
