@@ -14,25 +14,28 @@ FORMATS: dict[str, tuple[str, list[int]]] = {
 """File suffix, and OpenCV's options up to the quality, by name."""
 
 
-def through(picture: NDArray[np.uint8], name: str, rate: float) -> NDArray[np.uint8]:
+def through(picture: NDArray[np.uint8], name: str, rate: float) -> NDArray[np.uint8] | None:
     """The picture after the format at the best quality whose whole file fits in ``rate`` bytes for each sample.
-
-    Where none is so small, after the worst quality: at 0.01 that is usual.
 
     Args:
         picture: uint8 (H, W) or (H, W, 3) RGB.
         name: one of FORMATS.
         rate: bytes for each sample.
+
+    Returns:
+        The picture, or ``None`` if not even the worst quality makes so small a file.
     """
     suffix, options = FORMATS[name]
     stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-
-    def encode(quality: int) -> NDArray[np.uint8]:
-        return np.asarray(cv2.imencode(suffix, stored, [*options, quality])[1], np.uint8)
-
-    low, high = 0, 100
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if len(encode(middle)) <= rate * picture.size else (low, middle - 1)
-    back = cv2.imdecode(encode(low), cv2.IMREAD_COLOR if picture.ndim == 3 else cv2.IMREAD_GRAYSCALE)
+    low, high, best = 1, 100, None
+    while low <= high:
+        middle = (low + high) // 2
+        encoded = cv2.imencode(suffix, stored, [*options, middle])[1]
+        if len(encoded) <= rate * picture.size:
+            low, best = middle + 1, encoded
+        else:
+            high = middle - 1
+    if best is None:
+        return None
+    back = cv2.imdecode(best, cv2.IMREAD_COLOR if picture.ndim == 3 else cv2.IMREAD_GRAYSCALE)
     return np.asarray(cv2.cvtColor(back, cv2.COLOR_BGR2RGB) if picture.ndim == 3 else back, np.uint8)

@@ -50,7 +50,7 @@ class Method:
 
     name: str
     rate: float
-    through: Callable[[Picture], Picture]
+    through: Callable[[Picture], Picture | None]
 
 
 def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], provider: str) -> list[dict[str, Any]]:
@@ -79,15 +79,21 @@ def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], pr
     for folder in folders:
         paths = _paths(folder)
         measured: dict[tuple[str, Method], list[dict[str, Any]]] = {}
+        counts = dict.fromkeys(methods, 0)
         for path in paths:
             for kind, picture in _kinds(path).items():
+                counts[kind] += 1
                 for method in methods[kind]:
-                    back = method.through(picture)
+                    if (back := method.through(picture)) is None:
+                        continue
                     row = {"name": path.stem, "psnr_db": psnr(picture, back), "ssim": ssim(picture, back)}
                     measured.setdefault((kind, method), []).append(row)
         data_set = _data_set(paths)
         results += [
-            _record(folder.resolve().name, data_set, kind, method, rows) for (kind, method), rows in measured.items()
+            _record(folder.resolve().name, data_set, kind, method, rows)
+            for (kind, method), rows in measured.items()
+            # A mean over those pictures alone that fit would not compare.
+            if method.name not in OTHERS or len(rows) == counts[kind]
         ]
     if not results:
         raise BenchError("no net serves these pictures at these rates; leave out --rates to measure all")
