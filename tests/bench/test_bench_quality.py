@@ -21,9 +21,13 @@ def entries(monkeypatch):
     made = (
         genuine,
         dataclasses.replace(genuine, name="fclbcnn-gray-0.10", gray_rate=0.10, color_rate=None),
-        dataclasses.replace(genuine, name="reconnet-gray-0.25", gray_rate=0.25, color_rate=None, baseline=True),
+        dataclasses.replace(genuine, name="reconnet-gray-0.25", gray_rate=0.25, color_rate=None),
     )
     monkeypatch.setattr(zoo, "entries", lambda: made)
+
+
+def at(name, *rates):
+    return [f"{name} {rate:g}" for rate in rates]
 
 
 @pytest.mark.usefixtures("entries")
@@ -37,25 +41,41 @@ def entries(monkeypatch):
                 "fclbcnn-0.18 0.53",
                 "fclbcnn-gray-0.10 0.1",
                 "reconnet-gray-0.25 0.25",
-                "dct 0.1",
-                "dct 0.25",
-                "dct 0.53",
+                *at("dct", 0.1, 0.25, 0.53),
+                *at("jpeg", 0.1, 0.25, 0.53),
+                *at("webp", 0.1, 0.25, 0.53),
+                *at("avif", 0.1, 0.25, 0.53),
             ],
-            ["fclbcnn-0.18 0.18"],
+            ["fclbcnn-0.18 0.18", "jpeg 0.18", "webp 0.18", "avif 0.18"],
         ),
-        ([], [0.18], [], ["fclbcnn-0.18 0.18"]),
-        ([], [0.25], ["reconnet-gray-0.25 0.25", "dct 0.25"], []),
+        ([], [0.18], [], ["fclbcnn-0.18 0.18", "jpeg 0.18", "webp 0.18", "avif 0.18"]),
+        ([], [0.25], ["reconnet-gray-0.25 0.25", "dct 0.25", "jpeg 0.25", "webp 0.25", "avif 0.25"], []),
         (["fclbcnn"], [], ["fclbcnn-0.18 0.53", "fclbcnn-gray-0.10 0.1"], ["fclbcnn-0.18 0.18"]),
         (["fclbcnn-gray"], [], ["fclbcnn-gray-0.10 0.1"], []),
         (["reconnet", "dct"], [0.25], ["reconnet-gray-0.25 0.25", "dct 0.25"], []),
-        (["dct"], [0.37, 0.02], ["dct 0.02", "dct 0.37"], []),
-        (["dct"], [], ["dct 0.1", "dct 0.25", "dct 0.53"], []),
+        (["dct"], [0.37, 0.02], ["dct 0.37", "dct 0.02"], []),
+        (["dct"], [], at("dct", *paper.RATES["gray"]), []),
+        (["jpeg"], [0.5], ["jpeg 0.5"], ["jpeg 0.5"]),
+        (["fclbcnn-0.18", "avif"], [], ["fclbcnn-0.18 0.53", "avif 0.53"], ["fclbcnn-0.18 0.18", "avif 0.18"]),
     ],
 )
 def test_what_is_measured(nets, rates, gray, color):
     found = quality._methods(nets, rates, "cpu")
     assert [f"{method.name} {method.rate:g}" for method in found["gray"]] == gray
     assert [f"{method.name} {method.rate:g}" for method in found["color"]] == color
+
+
+@pytest.mark.parametrize(
+    ("rates", "gray", "color"),
+    [
+        ([], paper.RATES["gray"], paper.RATES["color"]),
+        ([0.37, 0.001, 0.75, 0.8], [0.37, 0.75], [0.37, 0.75]),
+    ],
+)
+def test_a_net_for_any_rate_is_measured_at_those_asked_for_or_the_papers(rates, gray, color):
+    found = quality._methods(["anyrate"], rates, "cpu")
+    assert [f"{method.name} {method.rate:g}" for method in found["gray"]] == at("anyrate-gray", *gray)
+    assert [f"{method.name} {method.rate:g}" for method in found["color"]] == at("anyrate-color", *color)
 
 
 @pytest.mark.usefixtures("entries")
