@@ -174,15 +174,15 @@ class Sampler(nn.Module):
         return self.scale[self.steps[mode].long()]
 
     def laws(self, classes: Tensor, mode: int) -> tuple[Tensor, Tensor]:
-        """Of classes (N, h, w, 4): the steps of expected sizes, int64, and the means, both (N, h, w, C, 32, 32)."""
+        """Of classes (N, h, w, 4): the steps of expected sizes, int32, and the means, both (N, h, w, C, 32, 32)."""
         n, h, w = classes.shape[:3]
         table = self.steps[mode].reshape(CLASSES, self.channels, SIDE, SIDE)
         if mode == 0:
             means = F.pad(self.means[0][classes[..., 0]][..., None, None], (0, SIDE - 1, 0, SIDE - 1))
-            return table[classes[..., 0]].long(), means
+            return table[classes[..., 0]].int(), means
         quarters = table[..., :16, :16].contiguous()[classes]
         firsts = F.pad(self.means[1][classes][..., None, None], (0, 15, 0, 15))
-        return _join(quarters.reshape(n, h, w, 4, -1)).long(), _join(firsts.reshape(n, h, w, 4, -1))
+        return _join(quarters.reshape(n, h, w, 4, -1)).int(), _join(firsts.reshape(n, h, w, 4, -1))
 
     def bits(self, steps: Tensor, level: Tensor) -> Tensor:
         """Bits of each coefficient whose worth reaches the level (which broadcasts): int64, 0 to PLANES."""
