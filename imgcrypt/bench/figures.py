@@ -28,6 +28,10 @@ SMALL, TEXT = 7.5, 8.5
 INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c564b", "#17becf")
 """Colors that the color-blind can tell from each other (Okabe and Ito, 2008), then two more."""
 GRAY = "#777777"
+COLUMNS = 4
+"""Pictures side by side, at least: fewer would be too large."""
+NOTHING: Picture = np.full((8, 8), 255, np.uint8)
+"""Stands for a picture of which nothing is left."""
 MIDDLE = 192
 """Pixels a side that are shown of what has fine detail."""
 TALLEST = 4
@@ -44,7 +48,7 @@ def png(figure: Figure) -> bytes:
 
 def panel(rows: Mapping[str, Sequence[tuple[str, Picture]]]) -> Figure:
     """Pictures in rows, each under its caption, each row behind its name."""
-    columns = max(len(row) for row in rows.values())
+    columns = max(COLUMNS, *(len(row) for row in rows.values()))
     side = WIDTH / columns
     figure = _figure(len(rows) * (side + 0.12))
     axes = figure.subplots(len(rows), columns, squeeze=False)
@@ -75,6 +79,35 @@ def branches(pictures: Mapping[str, tuple[Picture, Mapping[str, NDArray[np.float
         )
         planes = [("picture", picture), *shown]
         rows[name] = [(caption, np.asarray(_middle(plane).clip(0, 255), np.uint8)) for caption, plane in planes]
+    return panel(rows)
+
+
+def damage(
+    results: Sequence[Mapping[str, Any]], pictures: Mapping[str, Picture], subject: tuple[str, str], name: str
+) -> Figure:
+    """The paper's figures 6 and 7: what comes out of files with one kind of damage, from ``bench robustness``.
+
+    Args:
+        results: of robustness.run.
+        pictures: what it showed.
+        subject: name and kind of the picture.
+        name: of the damage. Of cuts those in the middle are shown.
+    """
+    mine = [
+        record
+        for record in results
+        if (record["picture"], record["kind"]) == subject
+        and record["damage"] == name
+        and record["place"] in (None, "middle")
+    ]
+    rows: dict[str, list[tuple[str, Picture]]] = {}
+    for record in mine:
+        for path, prefix in (("believed", "believed_"), ("recovered", "")):
+            decibels = record[f"{prefix}psnr_db"]
+            told = "nothing left" if decibels is None else f"{decibels:.2f} dB"
+            shown = pictures.get(f"{' '.join(subject)}, {record['form']}: {record['label']}, {path}", NOTHING)
+            row = rows.setdefault(f"{record['form']},\n{path}", [])
+            row.append((f"{record['label'].removeprefix(name).strip()}: {told}", shown))
     return panel(rows)
 
 

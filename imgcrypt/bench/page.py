@@ -10,8 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
+
 if TYPE_CHECKING:
     from rich.table import Table
+
+LARGE = 300_000
+"""Bytes of a PNG above which the page holds the figure as JPEG: those are photographs and noise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +74,11 @@ def _section(section: Section) -> str:
 
 
 def _drawing(drawing: Drawing) -> str:
-    caption, data = html.escape(drawing.caption), base64.b64encode(drawing.png).decode()
-    image = f'<img src="data:image/png;base64,{data}" alt="{caption}">'
+    caption, kind, data = html.escape(drawing.caption), "png", drawing.png
+    if len(data) > LARGE:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        kind, data = "jpeg", cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    image = f'<img src="data:image/{kind};base64,{base64.b64encode(data).decode()}" alt="{caption}">'
     return f'<figure><div class="scroll">{image}</div><figcaption>{caption}</figcaption></figure>'
 
 

@@ -126,6 +126,14 @@ def _key_figures(results: Record) -> Iterator[KeyFigure]:
         f"chaos layer, encrypting {size_text(fastest['size'])}",
         f"threads: {fastest['threads']}; {cipher.CHACHA}: {speeds[cipher.CHACHA]:.2f} GB/s",
     )
+    cuts = [record for record in results["robustness"] if (record["damage"], record["place"]) == ("cut", "middle")]
+    quarter = min(cuts, key=lambda record: (abs(record["strength"] - 1 / 4), record["kind"], record["form"]))
+    if quarter["psnr_db"] is not None:
+        yield KeyFigure(
+            f"{quarter['psnr_db']:.2f} dB",
+            f"PSNR of {quarter['picture']} recovered without a quarter of its file",
+            f"{quarter['kind']}, net {quarter['form']}",
+        )
     verdicts = results["security"]["verdicts"]
     mine = [verdict["passed"] for verdict in verdicts if verdict["cipher"] == security.CHAOS]
     toy = [verdict["passed"] for verdict in verdicts if verdict["cipher"] == security.TOY]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt.bench import attack, cipher, coldstart, figures, quality, security, stages, subjects, timing
+from imgcrypt.bench import attack, cipher, coldstart, figures, quality, robustness, security, stages, subjects, timing
 from imgcrypt.bench.common import table
 from imgcrypt.bench.page import Drawing, Section
 
@@ -31,7 +31,7 @@ class Effort:
     payloads: tuple[int, ...] = (36 << 10, 192 << 10, 768 << 10, 3 << 20, 12 << 20)
     attacked: int = 256
     known: tuple[int, ...] = (16, 24, 48)
-    repeats: int = 5
+    repeats: int = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +124,33 @@ def of_cipher(job: Job) -> tuple[Any, Section]:
     return results, Section("cipher", "Speed of the cipher", text, drawings, list(cipher.tables(results)))
 
 
+def of_robustness(job: Job) -> tuple[Any, Section]:
+    """Figures 6 and 7."""
+    shown: Pictures = {}
+    results = robustness.run(job.few, None, job.seed, job.provider, shown.__setitem__)
+    # One picture, in color if it has any.
+    name = results[0]["picture"]
+    kind = min(record["kind"] for record in results if record["picture"] == name)
+    damages = {
+        "Gaussian noise": "Figure 6: Gaussian noise on the ciphertext, by its standard deviation in levels.",
+        "salt and pepper": "Figure 6: salt and pepper on the ciphertext, by the share of its bytes.",
+        "cut": "Figure 7: a part of the ciphertext is missing.",
+    }
+    drawings = [
+        _draw(
+            f"robustness-{damage.replace(' ', '-').lower()}",
+            f"{text} {name}, {kind}, opened with every byte believed, and recovered.",
+            figures.damage(results, shown, (name, kind), damage),
+        )
+        for damage, text in damages.items()
+    ]
+    text = (
+        "decrypt refuses damaged files, as it must; imgcrypt dec --recover and imgcrypt.recover open what is left of "
+        "them, without its authenticity. Scrambling spreads a loss over the picture, where its surroundings fill it in."
+    )
+    return results, Section("robustness", "Damage", text, drawings, list(robustness.tables(results)))
+
+
 def of_security(job: Job) -> tuple[Any, Section]:
     """Tables 4 to 8, figures 5 and 9."""
     results = security.run(job.few, job.effort.pairs, job.seed, job.provider)
@@ -171,6 +198,7 @@ PARTS: dict[str, Part] = {
     "quality": of_quality,
     "timing": of_timing,
     "cipher": of_cipher,
+    "robustness": of_robustness,
     "security": of_security,
     "attack": of_attack,
 }

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from imgcrypt import pictures
-from imgcrypt.bench import coldstart, common, page, quality, report, report_parts, stages, subjects, timing
+from imgcrypt.bench import coldstart, common, page, quality, report, report_parts, robustness, stages, subjects, timing
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.report_parts import Effort
@@ -83,6 +83,8 @@ def written(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coldstart, "run", fake_cold_start)
         patch.setattr(quality, "run", fake_quality)
+        for name, strength in (("GAUSSIAN", 0.2), ("SALT_AND_PEPPER", 0.01), ("CUTS", 1 / 4)):
+            patch.setattr(robustness, name, (strength,))
         patch.setattr(report, "Effort", lambda: TINY)
         options = ["-o", str(folder / "r.html"), "--png", str(folder / "png"), "--json", str(folder / "r.json")]
         done = CliRunner().invoke(app, ["report", *options, "--images", str(images), "--provider", "cpu"])
@@ -103,7 +105,7 @@ def test_every_part_is_there(written, text):
     assert ids == list(report_parts.PARTS)
     for number in range(3, 10):
         assert f"table {number}" in text
-    for number in (3, 5, 8, 9):
+    for number in (3, 5, 6, 7, 8, 9):
         assert f"Figure {number}" in text
 
 
@@ -122,12 +124,20 @@ def test_links_lead_somewhere_and_nothing_is_elsewhere(text):
 
 
 def test_pictures_are_in_the_page_and_in_the_folder(written, text):
-    sources = Page(text).values("img", "src")
-    inside = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources}
+    sources = [source.partition(";base64,") for source in Page(text).values("img", "src")]
+    inside = [pictures.decode(base64.b64decode(data)) for _, _, data in sources]
     files = {path.name: path.read_bytes() for path in (written / "png").iterdir()}
-    assert set(files.values()) == inside
     assert len(files) == len(sources)
+    assert {kind for kind, _, _ in sources} == {"data:image/png", "data:image/jpeg"}
+    # Large ones are JPEG in the page.
+    for data in files.values():
+        found = pictures.decode(data)[:, :, :3]
+        errors = [
+            np.abs(each[:, :, :3] - found.astype(int)).mean() for each in inside if each.shape[:2] == found.shape[:2]
+        ]
+        assert min(errors) < (12 if len(data) > page.LARGE else 0.001)
     assert {"stages-lena.png", "branches.png", "scatter-lena.png", "histograms-lena.png"} < set(files)
+    assert {"robustness-gaussian-noise.png", "robustness-salt-and-pepper.png", "robustness-cut.png"} < set(files)
     assert {"attacks.png", "black-white.png", "timing.png", "cipher-speed.png", "quality.png"} < set(files)
     for data in files.values():
         assert data.startswith(b"\x89PNG\r\n\x1a\n")
