@@ -287,9 +287,19 @@ def test_suite_net_rate_and_provider_reach_the_file(run: Run, key_file: str) -> 
     default = imgcrypt.inspect(run("enc", "a.png", "-k", key_file, "-o", "-").out)
     chosen = run("enc", "a.png", "-k", key_file, "-o", "-", "--suite", "chaos", "--net", default.net, "--rate", "0.18")
     assert imgcrypt.inspect(chosen.out) == dataclasses.replace(default, suite="chaos")
-    assert run("enc", "g.png", "-k", key_file, "-o", "-", "--rate", "0.53").code == 0
+    assert imgcrypt.inspect(run("enc", "g.png", "-k", key_file, "-o", "-", "--rate", "0.37").out).rate == 0.37
     verbose = run("enc", "a.png", "-k", key_file, "-o", "-", "-v", "--provider", "cpu").text
     assert f"suite hybrid, net {default.net} on cpu; encrypted in" in verbose
+
+
+def test_psnr_that_is_aimed_at_is_reached(run: Run, key_file: str, picture: MakePicture) -> None:
+    save("a.png", picture(96, 128))
+    done = run("enc", "a.png", "-k", key_file, "--target-psnr", "30")
+    assert done.code == 0
+    printed = re.search(r"rate ([0-9.]+), comes back at ([0-9.]+) dB", done.text)
+    assert printed
+    assert float(printed[1]) == pytest.approx(imgcrypt.inspect(Path("a.png.imgc").read_bytes()).rate, rel=0.01)
+    assert 30 <= float(printed[2]) < 31
 
 
 def test_picture_smaller_than_its_measurements_is_worth_a_hint(run: Run, key_file: str) -> None:
@@ -517,6 +527,10 @@ def test_picture_that_its_format_cannot_hold_is_refused(
         (["--net", "none"], "no net is called 'none'"),
         (["--rate", "0.99"], "the rates served are"),
         (["--lossless", "--rate", "0.18"], "leave out"),
+        (["--lossless", "--target-psnr", "30"], "leave out"),
+        (["--rate", "0.18", "--target-psnr", "30"], "leave out --rate"),
+        (["--target-psnr", "99"], "give a lower PSNR"),
+        (["--target-psnr", "30", "--net", "fclbcnn"], "has but one rate"),
     ],
 )
 def test_options_that_are_not_served_are_refused(options: list[str], sentence: str, run: Run, key_file: str) -> None:
