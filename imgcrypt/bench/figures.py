@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -134,14 +136,14 @@ def histograms(results: Mapping[str, Any], picture: str) -> Figure:
     kinds = [plain["kind"] for plain in results["pictures"] if plain["picture"] == picture]
     by_kind = {kind: _portraits(results, picture, kind) for kind in kinds}
     columns = max(len(portraits) for portraits in by_kind.values())
-    figure = _figure(len(kinds) * 1.9)
+    figure = _figure(len(kinds) * 2.0)
     axes = figure.subplots(len(kinds), columns, sharex=True, sharey=True, squeeze=False)
     for line, (kind, portraits) in zip(axes, by_kind.items(), strict=True):
         for axis in line[len(portraits) :]:
             axis.set_axis_off()
         for axis, (name, portrait) in zip(line, portraits.items(), strict=False):
             _histogram(axis, portrait["histogram"])
-            _dress(axis, f"{kind}, {name}")
+            _dress(axis, f"{kind}, {name}".replace(" of ", "\nof "))
     figure.supxlabel("value of a byte", fontsize=TEXT)
     figure.supylabel("times as often as the average value", fontsize=TEXT)
     axes[0, 0].set_ylim(0, min(axes[0, 0].get_ylim()[1], TALLEST))
@@ -185,19 +187,21 @@ def planes(results: Mapping[str, Any], pictures: Mapping[str, Picture]) -> Figur
 def quality(results: Sequence[Mapping[str, Any]]) -> Figure:
     """Mean PSNR by rate, gray and color, from ``bench quality``, and the paper's where it has the same pictures."""
     kinds = list(dict.fromkeys(record["kind"] for record in results))
+    nets = list(dict.fromkeys(record["net"].partition("-")[0] for record in results))
     figure = _figure(3.2)
     for axis, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
-        mine = [record for record in results if record["kind"] == kind]
-        for ink, net in zip(INKS, dict.fromkeys(record["net"].partition("-")[0] for record in mine), strict=False):
+        for ink, net in zip(itertools.cycle(INKS), nets, strict=False):
             points = sorted(
-                (record["rate"], record["mean"]["psnr_db"], record["mean"].get("paper_psnr_db"))
-                for record in mine
-                if record["net"].partition("-")[0] == net
+                (record["rate"], record["mean"]["psnr_db"], record["mean"].get("paper_psnr_db", math.nan))
+                for record in results
+                if (record["kind"], record["net"].partition("-")[0]) == (kind, net)
             )
-            axis.plot([x for x, _, _ in points], [y for _, y, _ in points], "o-", color=ink, label=net, ms=4, lw=1.2)
-            printed = [(x, y) for x, _, y in points if y is not None]
-            if printed:
-                axis.plot(*zip(*printed, strict=True), "o:", color=ink, mfc="white", label=f"{net}, paper", ms=4, lw=1)
+            if not points:
+                continue
+            rates, ours, printed = zip(*points, strict=True)
+            axis.plot(rates, ours, "o-", color=ink, label=net, ms=4, lw=1.2)
+            if not all(map(math.isnan, printed)):
+                axis.plot(rates, printed, "o:", color=ink, mfc="white", label=f"{net}, paper", ms=4, lw=1)
         _dress(axis, kind, "rate, bytes of measurements a sample", "mean PSNR, dB")
         axis.legend(fontsize=SMALL, frameon=False)
     return figure
@@ -209,7 +213,7 @@ def seconds(results: Sequence[Mapping[str, Any]]) -> Figure:
     kinds = ("gray", "color")
     for line, kind in zip(figure.subplots(2, 2, sharex=True), kinds, strict=True):
         mine = [record for record in results if record["kind"] == kind]
-        inks = iter(INKS)
+        inks = itertools.cycle(INKS)
         for net in dict.fromkeys(record["net"] for record in mine):
             part = timing.TOTAL if net else timing.DIRECT
             records = [record for record in mine if record["net"] == net]

@@ -101,7 +101,7 @@ def of_timing(job: Job) -> tuple[Any, Section]:
         "Seconds for square pictures in memory, there and back; the paper's are of another machine, so a ratio is that "
         "of machine and program together. Below, whole processes from a cold start."
     )
-    shown = "Table 9 by size: seconds there and back, and nanoseconds for each pixel, which stay flat."
+    shown = "Table 9 by size: seconds there and back, and nanoseconds for each pixel. All axes are logarithmic."
     drawing = _draw("timing", shown, figures.seconds(pictures))
     section = Section("timing", "Time", text, [drawing], [*timing.tables(pictures), *coldstart.tables(cold)])
     return {"pictures": pictures, "cold_start": cold}, section
