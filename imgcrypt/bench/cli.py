@@ -248,10 +248,13 @@ def report(
     """Measure every table and figure, and write them as one HTML page: some minutes on two cores."""
     if Path(output).suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"the report is a web page; name it .html, not {output}", param_hint="-o")
-    files.check_output(output, force=True)
+    _check(output)
     _check(json)
     if png is not None:
-        Path(png).mkdir(parents=True, exist_ok=True)
+        try:
+            Path(png).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise files.FileError(f"cannot write into the folder {png}: {error.strerror}") from None
     from imgcrypt.bench import report as bench
     from imgcrypt.bench.common import finish
 
@@ -265,10 +268,13 @@ def report(
     _say(f"{output}: {len(drawings)} figures, {sum(len(section.tables) for section in sections)} tables")
 
 
-def _check(json: str | None) -> None:
-    """Refuse a JSON file that cannot be written before anything is measured."""
-    if json is not None and json != files.STANDARD:
-        files.check_output(json, force=True)
+def _check(output: str | None) -> None:
+    """Refuse a file that cannot be written before anything is measured."""
+    if output is None or output == files.STANDARD:
+        return
+    files.check_output(output, force=True)
+    if not Path(output).absolute().parent.is_dir():
+        raise files.FileError(f"cannot write {output}: there is no folder {str(Path(output).parent)!r}; make it first")
 
 
 def _list(text: str) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from imgcrypt import demo_job
+import numpy as np
+
+from imgcrypt import demo_job, pictures
 from imgcrypt.bench import attack, cipher, machine, page, paper, quality, report_parts, security, timing
 from imgcrypt.bench.common import size_text
 from imgcrypt.bench.page import KeyFigure, Section
@@ -27,7 +28,9 @@ LEAD = (
     "default suite rest on AES-256-GCM alone.",
 )
 FEW = 2
-"""Pictures whose stages and statistics are shown; quality is measured of all."""
+"""Pictures whose stages, damage and statistics are shown; quality is measured of all."""
+LARGEST = 512
+"""Pixels a side of these; of larger ones the middle is taken. It bounds the time that a report takes."""
 
 
 def run(
@@ -87,12 +90,17 @@ def _folders(images: Path | None) -> Iterator[tuple[Path, Path]]:
     paths = [demo_job.PICTURE] if images is None else quality._paths(images)
     named = {name.lower(): i for i, name in enumerate(paper.STATISTICS_PICTURES)}
     paths.sort(key=lambda path: named.get(paper.picture_name(path.stem), len(named)))
+    stems = list(dict.fromkeys(path.stem for path in paths))[:FEW]  # what they are called, so no two may share it
     with tempfile.TemporaryDirectory() as folder:
-        few = Path(folder, "bundled" if images is None else "few")
+        few = Path(folder, "few")
         few.mkdir()
-        first = {path.stem: path for path in reversed(paths)}  # by their names, which are theirs alone
-        for path in list(reversed(first.values()))[:FEW]:
-            shutil.copyfile(path, few / path.name)
+        for stem in stems:
+            path = next(path for path in paths if path.stem == stem)
+            quality._kinds(path)  # refuses what is no picture of 8 bits, by its name
+            image = np.asarray(pictures.decode(path.read_bytes()), np.uint8)
+            top, left = (max(0, length - LARGEST) // 2 for length in image.shape[:2])
+            middle = np.ascontiguousarray(image[top : top + LARGEST, left : left + LARGEST])
+            (few / f"{stem}.png").write_bytes(pictures.encode(middle, ".png"))
         yield images or few, few
 
 
@@ -106,9 +114,9 @@ def _key_figures(results: Record) -> Iterator[KeyFigure]:
                 f"PSNR of {record['picture']} after the job",
                 f"{record['kind']}, rate {record['rate']:.2f}, net {record['net']}{printed}",
             )
-    pictures = results["timing"]["pictures"]
-    size = max(record["size"] for record in pictures)
-    for record in pictures:
+    timed = results["timing"]["pictures"]
+    size = max(record["size"] for record in timed)
+    for record in timed:
         if (record["size"], record["kind"]) == (size, "color"):
             part = timing.TOTAL if record["net"] else timing.DIRECT
             printed = record["paper_seconds"].get(part)

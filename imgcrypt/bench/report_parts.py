@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 Pictures = dict[str, NDArray[np.uint8]]
 
 NETS = (subjects.FIGURE_2_NET, timing.DEFAULT)
+"""What is timed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """How much is measured. The defaults take some minutes on two cores."""
+    """How much is measured. The defaults take some minutes on two cores.
+
+    ``pairs`` of bench security; ``sides`` in pixels and ``payloads`` in bytes, to time; ``attacked``, pixels a side,
+    and numbers of ``known`` pictures of bench attack; ``repeats``, turns of each time.
+    """
 
     pairs: int = 25
     sides: tuple[int, ...] = (256, 512, 1024)
@@ -36,7 +41,7 @@ class Effort:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What to measure: ``images`` is a folder of pictures, ``few`` one of at most two of them."""
+    """What to measure: ``images`` is a folder of pictures, ``few`` one of small ones, two at most, of them."""
 
     images: Path
     few: Path

@@ -20,7 +20,7 @@ from imgcrypt.bench import coldstart, common, page, quality, report, report_part
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.report_parts import Effort
-from imgcrypt.errors import ImgcryptError
+from imgcrypt.errors import ImageError, ImgcryptError
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("skimage")
@@ -193,14 +193,21 @@ def test_names_are_shown_not_obeyed(text):
 def test_lena_comes_first_and_two_pictures_are_enough(tmp_path):
     for name in ("b.png", "a.png", "a.bmp", "Peppers.png", "lena_color.png"):
         (tmp_path / name).write_bytes(pictures.encode(timing.picture(64, 1), Path(name).suffix))
+    (tmp_path / "lena_color.png").write_bytes(pictures.encode(timing.picture(700, 3)[:400], ".png"))
     with report._folders(tmp_path) as (every, few):
         assert every == tmp_path
         assert sorted(path.name for path in few.iterdir()) == ["Peppers.png", "lena_color.png"]
+        assert (pictures.decode((few / "Peppers.png").read_bytes()) == timing.picture(64, 1)).all()
+        middle = pictures.decode((few / "lena_color.png").read_bytes())
+        assert (middle == timing.picture(700, 3)[:400, 94:606]).all()
     assert not few.exists()
     for name in ("b.png", "Peppers.png", "lena_color.png"):
         (tmp_path / name).unlink()
     with report._folders(tmp_path) as (_, few):
-        assert len(list(few.iterdir())) == 1
+        assert [path.name for path in few.iterdir()] == ["a.png"]
+    (tmp_path / "a.bmp").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"a\.bmp: cannot read"), report._folders(tmp_path):
+        pass
     with report._folders(None) as (every, few):
         assert every == few
         assert [path.name for path in few.iterdir()] == ["astronaut.png"]
@@ -245,6 +252,8 @@ def test_stages_are_what_they_say():
         (["--images", "nosuch"], "there are no pictures"),
         (["--provider", "abacus"], "no provider is called 'abacus'"),
         (["--json", "."], "is a folder"),
+        (["-o", "nosuch/report.html"], "there is no folder 'nosuch'"),
+        (["--png", __file__], "cannot write into the folder"),
     ],
 )
 def test_refuses(tmp_path, monkeypatch, options, text):
