@@ -205,10 +205,10 @@ def _remains(data: bytes, at: int, length: int) -> tuple[bytes, Mask]:
         around[there] = np.frombuffer(data, np.uint8)[low:high]
         absent[there] = _runs(around[there])
     chunk, absent = around[RUN:-RUN], absent[RUN:-RUN]
-    # A ciphertext's bytes are uniform. A value found twice as often as that allows is damage more often than not.
+    # A ciphertext's bytes are uniform. Of a value found this often, a quarter or more are damage.
     counts = np.bincount(chunk[~absent], minlength=256)
     expected = counts.sum() / 256
-    absent |= (counts > 2 * expected + 6 * math.sqrt(expected) + 4)[chunk]
+    absent |= (counts > 4 / 3 * expected + 5 * math.sqrt(expected) + 4)[chunk]
     return chunk.tobytes(), absent
 
 
