@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from imgcrypt.export import bitplanes, onnx_files, runtime, zoo
 from imgcrypt.export.anyrate import AnyrateNet
 from imgcrypt.export.bitplanes import PLANES, SIDE
-from imgcrypt.nets.anyrate import FULL, Anyrate
+from imgcrypt.nets.anyrate import Anyrate
+from imgcrypt.nets.sampling import FULL
 
 HALO = 3
 """Superblocks: nine convolutions of 2 pixels reach and a whole superblock lie on each side of the first move into the
