@@ -188,7 +188,7 @@ def quality(results: Sequence[Mapping[str, Any]]) -> Figure:
     """Mean PSNR by rate, gray and color, from ``bench quality``, and the paper's where it has the same pictures."""
     kinds = list(dict.fromkeys(record["kind"] for record in results))
     nets = list(dict.fromkeys(record["net"].partition("-")[0] for record in results))
-    figure = _figure(3.2)
+    figure = _figure(3.6)
     for axis, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         for ink, net in zip(itertools.cycle(INKS), nets, strict=False):
             points = sorted(
@@ -203,7 +203,7 @@ def quality(results: Sequence[Mapping[str, Any]]) -> Figure:
             if not all(map(math.isnan, printed)):
                 axis.plot(rates, printed, "o:", color=ink, mfc="white", label=f"{net}, paper", ms=4, lw=1)
         _dress(axis, kind, "rate, bytes of measurements a sample", "mean PSNR, dB")
-        axis.legend(fontsize=SMALL, frameon=False)
+    _legend_below(figure)
     return figure
 
 
@@ -232,10 +232,7 @@ def seconds(results: Sequence[Mapping[str, Any]]) -> Figure:
             _dress(axis, f"{kind}, {what}", "pixels a side", unit)
             axis.set_xticks(sorted({record["size"] for record in mine}))
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
-    handles: dict[str, Any] = {}
-    for axis in figure.axes:
-        handles |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    _legend_below(figure, handles)
+    _legend_below(figure)
     return figure
 
 
@@ -243,19 +240,17 @@ def speeds(results: Sequence[Mapping[str, Any]]) -> Figure:
     """GB/s of the ciphers by size, a chart for each number of threads, from ``bench cipher``."""
     counts = list(dict.fromkeys(record["threads"] for record in results))
     figure = _figure(3.6)
-    handles: dict[str, Any] = {}
     for axis, count in zip(figure.subplots(1, len(counts), sharey=True, squeeze=False)[0], counts, strict=True):
         mine = sorted((record for record in results if record["threads"] == count), key=lambda each: each["size"])
         for way, line in (("encrypt", "o-"), ("decrypt", "o:")):
             for ink, name in zip(INKS, mine[0]["gb_per_s"][way], strict=False):
                 values = [record["gb_per_s"][way][name] for record in mine]
-                (drawn,) = axis.plot(range(len(mine)), values, line, color=ink, ms=4, lw=1.2)
-                handles[f"{name}, {way}"] = drawn
+                axis.plot(range(len(mine)), values, line, color=ink, label=f"{name}, {way}", ms=4, lw=1.2)
         axis.set_yscale("log")
         _dress(axis, _threads(count), "payload", "GB/s")
         axis.set_xticks(range(len(mine)), [size_text(record["size"]).replace(" ", "\n") for record in mine])
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    _legend_below(figure, handles)
+    _legend_below(figure)
     return figure
 
 
@@ -328,7 +323,11 @@ def _dress(axis: Any, title: str, x: str = "", y: str = "") -> None:
     axis.set_axisbelow(True)
 
 
-def _legend_below(figure: Figure, handles: Mapping[str, Any]) -> None:
+def _legend_below(figure: Figure) -> None:
+    """One legend for all charts of the figure."""
+    handles: dict[str, Any] = {}
+    for axis in figure.axes:
+        handles |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(
         handles.values(),
         handles.keys(),

@@ -121,9 +121,7 @@ def of_cipher(job: Job) -> tuple[Any, Section]:
         "package cryptography on the same bytes in the same run."
     )
     drawings = [
-        _draw(
-            "cipher-speed", "Speed by payload; 1 GB is 10^9 bytes. Both axes are logarithmic.", figures.speeds(results)
-        ),
+        _draw("cipher-speed", "Speed by payload, on a logarithmic axis. 1 GB is 10^9 bytes.", figures.speeds(results)),
         _draw("cipher-stages", "Where the hybrid path spends its time.", figures.cipher_stages(results)),
     ]
     return results, Section("cipher", "Speed of the cipher", text, drawings, list(cipher.tables(results)))
