@@ -127,17 +127,18 @@ def damage(
 ) -> tuple[Tensor, Tensor]:
     """What remains of indices and bits of superblocks (N, ...) when bytes are lost, or wrong, at random.
 
-    A byte holds eight neighboring bits of a plane, much as imgcrypt.export.bitplanes packs them.
+    A byte holds eight bits, coefficient by coefficient, as imgcrypt.export.bitplanes packs them.
     A bit below a lost one is worth nothing. A wrong byte is any.
     """
-    flat, count = indices.flatten(1), bits.flatten(1)
-    planes = torch.arange(PLANES)[:, None]
-    sent = count[:, None] > planes  # (N, PLANES, coefficients)
+    device = indices.device
+    planes = torch.arange(PLANES, device=device)
+    sent = bits.flatten(1)[..., None] > planes  # (N, coefficients, PLANES)
     byte = (sent.flatten(1).cumsum(1) - 1).clamp(min=0) // 8
-    fate = torch.rand(byte.shape[0], int(byte.max()) + 1, generator=generator).gather(1, byte).reshape(sent.shape)
-    left = ((fate >= lost) & sent).cummin(1).values.sum(1)
-    noise = torch.randint(0, 2, sent.shape, generator=generator) * (fate > 1 - wrong)
-    changed = flat ^ (noise << (PLANES - 1 - planes)).sum(1)
+    fates = torch.rand(byte.shape[0], int(byte.max()) + 1, generator=generator).to(device)
+    fate = fates.gather(1, byte).reshape(sent.shape)
+    left = ((fate >= lost) & sent).cummin(2).values.sum(2)
+    noise = torch.randint(0, 2, sent.shape, generator=generator).to(device) * (fate > 1 - wrong)
+    changed = indices.flatten(1) ^ (noise << (PLANES - 1 - planes)).sum(2)
     return changed.reshape(indices.shape), left.reshape(bits.shape)
 
 
@@ -166,22 +167,25 @@ def fit(sampler: Sampler, pictures: Tensor, rounds: int = 12) -> None:
         labels = order * CLASSES // len(order)
         for _ in range(rounds):
             counts = torch.bincount(labels, minlength=CLASSES).clamp(min=1)[:, None]
-            expected = (torch.zeros(CLASSES, blocks.shape[1]).index_add(0, labels, magnitudes) / counts).clamp(
-                min=FLOORS[mode] / math.sqrt(2)
-            )
+            expected = (_totals(magnitudes, labels) / counts).clamp(min=FLOORS[mode] / math.sqrt(2))
             labels = (magnitudes @ (1 / expected).T + expected.log().sum(1)).argmin(1)
         counts = torch.bincount(labels, minlength=CLASSES).float()[:, None]
-        means = torch.zeros(CLASSES, sampler.channels).index_add(0, labels, blocks[:, first]) / counts.clamp(min=1)
+        means = _totals(blocks[:, first], labels) / counts.clamp(min=1)
         blocks[:, first] -= means[labels]
         # A class of few blocks leans on all of them, as 4 more.
         everywhere = blocks.square().mean(0)
-        squares = torch.zeros(CLASSES, blocks.shape[1]).index_add(0, labels, blocks.square())
-        sizes = ((squares + 4 * everywhere * (counts < 16)) / (counts + 4 * (counts < 16))).sqrt()
+        lent = 4 * (counts < 16)
+        sizes = ((_totals(blocks.square(), labels) + everywhere * lent) / (counts + lent)).sqrt()
         steps = ((sizes.log2() - SCALE_ORIGIN) * SCALE_STEPS).round().clamp(0, 255)
         tile = SIDE // side
         grid = steps.reshape(CLASSES, sampler.channels, side, side).repeat(1, 1, tile, tile)
         sampler.steps[mode] = grid.flatten(1).to(torch.uint8)
         sampler.means[mode] = means
+
+
+def _totals(values: Tensor, labels: Tensor) -> Tensor:
+    """Sums of the rows (N, n) of each class: (CLASSES, n)."""
+    return values.new_zeros(CLASSES, values.shape[1]).index_add(0, labels, values)
 
 
 def gains(variance: Tensor) -> Tensor:
@@ -191,8 +195,8 @@ def gains(variance: Tensor) -> Tensor:
     """
     left = []
     for bits in range(PLANES + 1):
-        cells = torch.arange(1 << bits)
-        edges = _expand(torch.arange((1 << bits) + 1) / (1 << bits))
+        cells = torch.arange(1 << bits, device=variance.device)
+        edges = _expand(torch.arange((1 << bits) + 1, device=variance.device) / (1 << bits))
         share = _laplace_cdf(edges[1:]) - _laplace_cdf(edges[:-1])
         left.append((share * variance[bits * FULL + cells * (FULL >> bits)]).sum())
     saved = torch.stack(left[:-1]) - torch.stack(left[1:])
