@@ -59,11 +59,14 @@ def repair(table: Bytes, check: Bytes, valid: NDArray[np.bool_]) -> tuple[Bytes,
     both = np.concatenate([table, check]).reshape(1 + times, -1)
     known = valid.reshape(both.shape)
     for i in range(count):
-        word, lost = both[:, i::count].reshape(-1), np.flatnonzero(~known[:, i::count].reshape(-1))
+        word, there = both[:, i::count].reshape(-1), known[:, i::count].reshape(-1)
+        parities, lost = len(word) * times // (1 + times), np.flatnonzero(~there)
         with contextlib.suppress(ReedSolomonError):
-            parities = len(word) * times // (1 + times)
-            message = RSCodec(parities, nsize=LONGEST).decode(bytes(word), erase_pos=lost.tolist())[0]
-            fixed[i::count], right[i::count] = np.frombuffer(message, np.uint8), True
+            message, codeword, _ = RSCodec(parities, nsize=LONGEST).decode(bytes(word), erase_pos=lost.tolist())
+            wrong = np.count_nonzero((np.frombuffer(codeword, np.uint8) != word) & there)
+            # The decoder may find a codeword farther away than the nearest one surely is.
+            if 2 * wrong + len(lost) <= parities:
+                fixed[i::count], right[i::count] = np.frombuffer(message, np.uint8), True
     return fixed, right
 
 
