@@ -81,7 +81,7 @@ def export(model: Anyrate, name: str, folder: Path) -> dict[str, Any]:
     }
     axes = {0: "rows", 1: "columns"}
     sampler, reconstructor = SamplerGraph(model), ReconstructorGraph(model)
-    tables = folder / f"{name}-tables.npz"
+    tables = _write_tables(model, folder / f"{name}-tables.npz")
     files = {
         "sampler": onnx_files.write(
             sampler,
@@ -98,17 +98,10 @@ def export(model: Anyrate, name: str, folder: Path) -> dict[str, Any]:
             dict.fromkeys((*maps, "image"), axes),
             folder / f"{name}-reconstructor.onnx",
             halved=4,
+            # So that the reconstructor's SHA-256, which is in every file, stands for the tables too.
+            notes={"tables": tables["sha256"]},
         ),
     }
-    steps = model.sampler.steps.reshape(2, -1, channels, SIDE, SIDE)
-    np.savez_compressed(
-        tables,
-        steps0=steps[0].flatten(1).numpy(),
-        steps1=steps[1, :, :, :16, :16].flatten(1).numpy(),
-        means0=model.sampler.means[0].numpy(),
-        means1=model.sampler.means[1].numpy(),
-        gains=model.sampler.gains.numpy().astype(np.int16),
-    )
     gray = channels == 1
     entry = {
         "name": name,
@@ -118,10 +111,24 @@ def export(model: Anyrate, name: str, folder: Path) -> dict[str, Any]:
         "block_bytes": 0,
         "halo": HALO,
         **files,
-        "tables": onnx_files.stamp(tables),
+        "tables": tables,
     }
     _check_parity(zoo.Entry.from_json(entry, folder), sampler, reconstructor)
     return entry
+
+
+def _write_tables(model: Anyrate, path: Path) -> dict[str, str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    steps = model.sampler.steps.reshape(2, -1, model.channels, SIDE, SIDE)
+    np.savez_compressed(
+        path,
+        steps0=steps[0].flatten(1).numpy(),
+        steps1=steps[1, :, :, :16, :16].flatten(1).numpy(),
+        means0=model.sampler.means[0].numpy(),
+        means1=model.sampler.means[1].numpy(),
+        gains=model.sampler.gains.numpy().astype(np.int16),
+    )
+    return onnx_files.stamp(path)
 
 
 def _check_parity(entry: zoo.Entry, sampler: SamplerGraph, reconstructor: ReconstructorGraph) -> None:

@@ -21,6 +21,7 @@ def write(
     axes: dict[str, dict[int, str]],
     path: Path,
     halved: int = 0,
+    notes: dict[str, str] | None = None,
 ) -> dict[str, str]:
     """Write a graph and check it: the file's name and SHA-256, for the manifest.
 
@@ -31,6 +32,7 @@ def write(
         axes: the dynamic axes by input and output.
         path: of the file.
         halved: only weights of so many axes are kept in half precision; 0 means all large ones.
+        notes: go into the file as its metadata.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
@@ -45,6 +47,7 @@ def write(
     )
     model = onnx.load(str(path))
     _halve(model.graph, halved)
+    helper.set_model_props(model, notes or {})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
     return stamp(path)

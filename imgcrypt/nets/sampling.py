@@ -24,6 +24,8 @@ CLASSES = 256
 FULL = 1 << PLANES
 FLOORS = (10.0, 3.0)
 """By mode: differences of expected sizes below so many gray levels do not tell classes apart."""
+REACH = -math.log(2 / FULL) / COMPANDER
+"""Expected sizes from which on all coefficients are in one cell of the quantizer, the last."""
 BEYOND = 8192.0
 """Gray levels that no coefficient exceeds."""
 
@@ -181,6 +183,20 @@ def fit(sampler: Sampler, pictures: Tensor, rounds: int = 12) -> None:
         grid = steps.reshape(CLASSES, sampler.channels, side, side).repeat(1, 1, tile, tile)
         sampler.steps[mode] = grid.flatten(1).to(torch.uint8)
         sampler.means[mode] = means
+    cover(sampler)
+
+
+@torch.no_grad()
+def cover(sampler: Sampler) -> None:
+    """Widen what is expected of first coefficients until the quantizer reaches those of any picture.
+
+    Photographs have few flat blocks of strong colors, other pictures many.
+    """
+    for mode, side in enumerate(BLOCKS):
+        largest = 128 * side * sampler.rotation.abs().sum(1) + sampler.means[mode].abs()
+        least = (((largest / REACH).log2() - SCALE_ORIGIN) * SCALE_STEPS).ceil().to(torch.uint8)
+        first = sampler.steps[mode].unflatten(1, (sampler.channels, SIDE, SIDE))[:, :, ::side, ::side]
+        first.copy_(torch.maximum(first, least[:, :, None, None]))
 
 
 def _totals(values: Tensor, labels: Tensor) -> Tensor:
