@@ -31,12 +31,15 @@ ROUNDS = 3
 GAUSSIANS, MEDIANS = (16, 8), (8, 6, 4, 3, 2, 1)
 """Rounds in which measurements are foretold by a smoothed picture: deviations of Gaussian filters, then reaches of
 median filters, in pixels. Each leaves in the picture more of what its measurements say."""
-BIHARMONIC = np.array(
+STEPS, STEP = 10, 1 / 40
+"""Descent on the bilaplacian, whose eigenvalues go up to 64: it converges for steps below 2/64."""
+SMOOTHER = -STEP * np.array(
     [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]], np.float32
 )
-"""The bilaplacian on a grid; from the five-point Laplacian applied twice."""
-STEPS, STEP = 20, 1 / 40
-"""Descent on the bilaplacian, whose eigenvalues go up to 64: it converges for steps below 2/64."""
+"""One step: the bilaplacian on a grid (the five-point Laplacian applied twice), taken away from what is there."""
+SMOOTHER[2, 2] += 1
+ENOUGH = 1 << 18
+"""So many vectors tell how much damage there is."""
 FEWEST = 0.05
 """Share of known samples below which those right beside a lost one tell too little of it."""
 OWN_WEIGHT = 0.05
@@ -62,22 +65,29 @@ def fill(samples: api.Image, lost: Mask) -> api.Image:
     """
     if not lost.any():
         return samples
-    values, known = np.where(lost, 0, samples).astype(np.float32), ~lost
-    filled = np.empty_like(values)
-    for channel in range(values.shape[2]):
-        mine = known[:, :, channel]
-        if mine.all():
-            filled[:, :, channel] = values[:, :, channel]
-            continue
-        total, weights = OWN_WEIGHT * _surface(values[:, :, channel], mine), np.full(mine.shape, OWN_WEIGHT, np.float32)
-        for other in _others(channel, values.shape[2]):
-            both = mine & known[:, :, other]
-            weight = known[:, :, other] * np.float32(both.mean())
-            difference = np.where(both, values[:, :, channel] - values[:, :, other], 0)
-            total += weight * (values[:, :, other] + _surface(difference, both))
-            weights += weight
-        filled[:, :, channel] = np.where(mine, values[:, :, channel], total / weights)
-    return filled.round().clip(0, np.iinfo(samples.dtype).max).astype(samples.dtype)  # type: ignore[return-value]
+    channels = samples.shape[2]
+    values = [
+        np.where(lost[:, :, channel], 0, samples[:, :, channel]).astype(np.float32) for channel in range(channels)
+    ]
+    known = [~lost[:, :, channel] for channel in range(channels)]
+    between: dict[tuple[int, int], tuple[Floats, np.float32]] = {}
+    for channel, other in ((1, 0), (2, 0), (2, 1)) if channels >= 3 else ():
+        both = known[channel] & known[other]
+        difference = _surface(np.where(both, values[channel] - values[other], 0), both)
+        between[channel, other] = difference, np.float32(both.mean())
+        between[other, channel] = -difference, np.float32(both.mean())
+    filled = np.empty_like(samples)
+    for channel in range(channels):
+        total = OWN_WEIGHT * _surface(values[channel], known[channel])
+        weights: Any = np.float32(OWN_WEIGHT)
+        for other in _others(channel, channels):
+            difference, share = between[channel, other]
+            weight = share * known[other]
+            total += weight * (values[other] + difference)
+            weights = weights + weight
+        told = (total / weights).round().clip(0, np.iinfo(samples.dtype).max).astype(samples.dtype)
+        filled[:, :, channel] = np.where(known[channel], samples[:, :, channel], told)
+    return filled
 
 
 class Doubts:
@@ -90,7 +100,7 @@ class Doubts:
 
     def __init__(self, opened: Opened) -> None:
         vectors = cipher.vectors(len(opened.payload), opened.image_key)
-        self._vectors = vectors[opened.doubtful[vectors].any(1)].T
+        self._vectors = np.ascontiguousarray(vectors[opened.doubtful[vectors].any(1)].T)
         self._opened = opened
 
     def wrong(self, foretold: Bytes, spread: Floats) -> Mask:
@@ -100,32 +110,46 @@ class Doubts:
             foretold: uint8 (n,), what each byte should be, more or less.
             spread: float32 (n,), how far right bytes lie from that on the average; 0 where nothing is foretold.
         """
-        # Likelihoods are relative to those of noise, which is uniform.
-        near = [256 * self._likelihood(places, foretold, spread) for places in self._vectors]
+        wrong = np.zeros(len(foretold), bool)
+        near, also = self._likelihoods(foretold, spread)[self._vectors]
+        if len(near) == 0:
+            return wrong
+        every = len(near) // ENOUGH + 1
         both, single, odd = 0.05, 0.01, 0.05
         for _ in range(20):
-            first, second = ((1 - odd) * part + odd for part in near)
-            right, half = (1 - both - single) * first * second, single * second
-            total = right + half + both
-            right, half = right / total, half / total
+            first, second, right, half = _chances(near[::every], also[::every], both, single, odd)
             count = float((2 * right + half).sum())
             odd *= float((right / first + (right + half) / second).sum()) / max(count, 1)
             odd = min(max(odd, 1e-3), 0.5)
             single = max(float(half.mean()), 1e-7)
             both = max(float(1 - right.mean()) - single, 1e-7)
-        wrong = np.zeros(len(foretold), bool)
+        _, _, right, half = _chances(near, also, both, single, odd)
         wrong[self._vectors[0][1 - right > LIKELY]] = True
         wrong[self._vectors[1][1 - right - half > LIKELY]] = True
         wrong &= self._opened.doubtful
         # Where nothing would be left, there was nothing to judge by.
         return wrong & ~(wrong | self._opened.lost).all()
 
-    def _likelihood(self, places: Any, foretold: Bytes, spread: Floats) -> Floats:
-        """Of each byte if it is right and not odd: a two-sided geometric law about what is foretold."""
-        apart = np.abs(self._opened.payload[places].astype(np.int16) - foretold[places])
-        decay = spread[places] / (1 + spread[places])
-        likelihood = (1 - decay) / (1 + decay) * decay**apart
-        return np.where(self._opened.lost[places] | (decay == 0), np.float32(1 / 256), likelihood)
+    def _likelihoods(self, foretold: Bytes, spread: Floats) -> Floats:
+        """Of each byte if it is right and not odd: a two-sided geometric law about what is foretold, where anything is.
+
+        They are relative to that of noise, which is uniform.
+        """
+        apart = np.abs(self._opened.payload.astype(np.int16) - foretold)
+        decay = spread / (1 + spread)
+        likelihoods = 256 * (1 - decay) / (1 + decay) * decay**apart
+        return np.where(self._opened.lost | (decay == 0), np.float32(1), likelihoods)
+
+
+def _chances(
+    near: Floats, also: Floats, both: float, single: float, odd: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of vectors: the likelihoods of their two bytes if they are right, odd or not, and the chances that both bytes are
+    right and that the second alone is."""
+    first, second = (1 - odd) * near + odd, (1 - odd) * also + odd
+    right, half = (1 - both - single) * first * second, single * second
+    total = right + half + both
+    return first, second, right / total, half / total
 
 
 def _lossless(opened: Opened) -> tuple[api.Image, Mask]:
@@ -244,11 +268,14 @@ def _others(channel: int, channels: int) -> list[int]:
 
 def _surface(values: Floats, known: Mask) -> Floats:
     """The smoothest surface through the known values of a plane: float32 (H, W)."""
-    weight = known.astype(np.float32)
-    surface = np.where(known, values, _mean_nearby(values * weight, weight))
+    weight, mask = known.astype(np.float32), known.astype(np.uint8)
+    surface = _mean_nearby(values * weight, weight)
+    spare = np.empty_like(surface)
+    cv2.copyTo(values, mask, surface)
     for _ in range(STEPS):
-        bent = cv2.filter2D(surface, -1, BIHARMONIC, borderType=cv2.BORDER_REFLECT_101)
-        surface = np.where(known, values, surface - np.float32(STEP) * bent)
+        cv2.filter2D(surface, -1, SMOOTHER, spare, borderType=cv2.BORDER_REFLECT_101)
+        cv2.copyTo(values, mask, spare)
+        surface, spare = spare, surface
     return surface
 
 

@@ -287,6 +287,16 @@ def test_fifteen_equal_bytes_may_be_chance() -> None:
     assert not recovery._runs(np.zeros(15, np.uint8)).any()
 
 
+def test_byte_in_no_vector_is_believed() -> None:
+    for size in (1, 3):
+        image = np.full((1, size), 200, np.uint8)
+        blob = lossless(image)
+        place = body(blob)[-1]
+        done = imgcrypt.recover(damaged(blob, np.array([place]), blob[place] ^ 3), KEY)
+        assert (done.image != image).sum() == 1
+        assert (done.lost_bytes, done.doubtful_bytes) == (0, size)
+
+
 def test_value_that_a_ciphertext_has_too_often_is_damage() -> None:
     blob = lossless(make_picture(200, 200, 1))
     rng = np.random.default_rng(0)
