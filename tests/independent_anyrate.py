@@ -32,7 +32,7 @@ class Layout(NamedTuple):
 
 def layout(size: int, superblocks: int, planes: int) -> Layout:
     """The mode, t and T; ValueError for fewer bytes than there can be."""
-    if size < 10 * superblocks:
+    if size < 5 * superblocks:
         raise ValueError("damaged: too few bytes")
     threshold = {1: 72, 3: 120}[planes] * superblocks
     mode = int(size >= threshold)
@@ -177,7 +177,8 @@ def read(tables: Tables, rows: int, columns: int, data: bytes) -> Known:
 # The frozen vectors
 
 SHAPES = (
-    (1, 1, 1, 10),
+    (1, 1, 1, 5),
+    (1, 2, 3, 32),
     (1, 2, 3, 71 * 6 + 5),
     (1, 3, 2, 72 * 6),
     (1, 1, 1, 100),

@@ -215,7 +215,7 @@ def test_both_agree_on_measurements(planes: int, rows: int, columns: int, share:
     rng = np.random.default_rng(seed)
     count = rows * columns
     # Lengths to a bit above all bits of all coefficients, short ones more often.
-    size = 10 * count + int(share**3 * 1300 * planes * count)
+    size = 5 * count + int(share**3 * 1300 * planes * count)
     layout = independent_anyrate.layout(size, count, planes)
     low = rng.integers(0, 256 - spread)
     steps0, steps1 = (rng.integers(low, low + spread + 1, (256, planes * side**2)).tolist() for side in (32, 16))
@@ -229,4 +229,4 @@ def test_both_agree_on_measurements(planes: int, rows: int, columns: int, share:
 def test_second_implementation_refuses_too_few_measurements() -> None:
     tables = independent_anyrate.made_tables(1)
     with pytest.raises(ValueError, match=r"^damaged"):
-        independent_anyrate.read(tables, 2, 3, bytes(59))
+        independent_anyrate.read(tables, 2, 3, bytes(29))

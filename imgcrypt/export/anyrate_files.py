@@ -16,9 +16,9 @@ from imgcrypt.export.bitplanes import PLANES, SIDE
 from imgcrypt.nets.anyrate import Anyrate
 from imgcrypt.nets.sampling import FULL
 
-HALO = 3
-"""Superblocks: nine convolutions of 2 pixels reach and a whole superblock lie on each side of the first move into the
-intervals, six on each side of the second."""
+HALO = 2
+"""Superblocks: the last move of coefficients into their intervals needs whole superblocks, and these the moved ones 6
+convolutions of 2 pixels around; the first move needs again whole ones, and 7 convolutions around."""
 
 
 class SamplerGraph(nn.Module):

@@ -28,8 +28,8 @@ COMPANDER = math.sqrt(2) / 3
 """Quantizing a Laplacian costs least where cells are as wide as density**(-1/3): Bennett, Bell Syst. Tech. J. 1948."""
 LEVELS = 512
 """Levels of worth: no bit is worth more."""
-LEAST = 8
-"""Bytes of bits for each superblock that any payload has."""
+LEAST, ENOUGH = 5, 10
+"""Bytes for each superblock that any payload has, and that also small pictures get, unless the rate asks for less."""
 SWITCH = {1: 72, 3: 120}
 """Bytes for each superblock, by channels, from which on a superblock has four blocks instead of one: measured on
 BSDS500 val, where both give the same error."""
@@ -116,9 +116,12 @@ def first_coefficients(tables: Tables, known: Known) -> tuple[NDArray[np.float32
 
 
 def size(rate: float, height: int, width: int, channels: int) -> int:
-    """Bytes of a payload at ``rate`` bytes for each of a picture's samples; tiny pictures need a bit more."""
-    blocks = superblocks(height, width)
-    return max(round(rate * height * width * channels), (2 + LEAST) * blocks)
+    """Bytes of a payload at ``rate`` bytes for each of a picture's samples.
+
+    Pictures that fill their superblocks by little need more: such as ``rate`` asks for a full one, up to ENOUGH.
+    """
+    least = min(max(int(rate * SIDE**2 * channels), LEAST), ENOUGH)
+    return max(round(rate * height * width * channels), least * superblocks(height, width))
 
 
 def superblocks(height: int, width: int) -> int:

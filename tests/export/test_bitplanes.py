@@ -41,7 +41,7 @@ def tables(channels: int, flat: bool = False) -> Tables:
 
 def least(height: int, width: int) -> int:
     """The fewest bytes for so many superblocks."""
-    return 10 * height * width
+    return 5 * height * width
 
 
 def length_of(share: float, height: int, width: int, channels: int) -> int:
@@ -103,7 +103,7 @@ def test_kept_bits_come_back(channels: int, height: int, width: int, share: floa
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_length_serves_and_more_bytes_tell_more(channels: int) -> None:
     own, before, previous = tables(channels), None, None
-    lengths = [*range(10, 300), *range(300, 1300 * channels, 37)]
+    lengths = [*range(5, 300), *range(300, 1300 * channels, 37)]
     for length in lengths:
         classes, indices = made(1, 1, channels, length, 0)
         known = bitplanes.unpack(own, bitplanes.pack(own, classes, indices, length), None, 1, 1)
@@ -246,9 +246,13 @@ def test_first_coefficients_are_told_within_their_cells(channels: int, mode: int
     [
         (0.25, 256, 256, 1, 16384),
         (0.18, 100, 90, 3, 4860),
-        (0.005, 1, 1, 1, 10),
+        (0.005, 256, 256, 1, 328),
+        (0.18, 1, 1, 1, 10),
+        (0.005, 33, 33, 1, 20),
+        (0.007, 33, 33, 1, 28),
+        (0.005, 33, 33, 3, 40),
         (0.75, 1, 5000, 1, 3750),
-        (0, 33, 65, 3, 60),
+        (0, 33, 65, 3, 30),
     ],
 )
 def test_lengths_are_the_rates_or_the_least(rate: float, height: int, width: int, channels: int, expected: int) -> None:
