@@ -52,7 +52,7 @@ def seal(payload: NDArray[np.uint8], header: Header, key: Key, secrets: Secrets)
     packed += _mac(packed, header, secrets.file_key)
 
     image_key, seal_key = _image_keys(header, secrets.file_key)
-    enciphered = cipher.encipher(payload, image_key, out=cipher.work_space(len(payload))).data
+    enciphered = cipher.encipher(payload, image_key, out=cipher.work_space(len(payload), "enciphered")).data
     chunk_cipher = _ChunkCipher(header.suite, seal_key)
     chunks = (enciphered[at : at + header.chunk_bytes] for at in range(0, len(enciphered), header.chunk_bytes))
     return b"".join([packed, *(chunk_cipher.seal(number, chunk) for number, chunk in enumerate(chunks)), packed])
@@ -70,7 +70,7 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, NDArray[np.uint8]
     file_key = _unlock(header, data[: header.header_bytes], key)
     image_key, seal_key = _image_keys(header, file_key)
     chunk_cipher = _ChunkCipher(header.suite, seal_key)
-    enciphered = cipher.work_space(header.payload_bytes)
+    enciphered = cipher.work_space(header.payload_bytes, "enciphered")
     view = enciphered.data
     for number in range(header.chunks):
         at, length = header.chunk_at(number)

@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING
 
 from imgcrypt import api, cipher, container, envelope
-from imgcrypt.cipher.layout import SEGMENT
+from imgcrypt.cipher.layout import pairs
 from imgcrypt.container import TAG_BYTES, Header
 from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError, WrongKeyError
 from imgcrypt.keys import Key
@@ -233,8 +233,7 @@ def _touched(enciphered: Bytes, payload: Bytes, marked: Mask, image_key: bytes) 
     if not marked.any():
         return touched
     first = np.zeros(len(payload), bool)
-    for start in range(0, len(payload), SEGMENT):
-        first[start : start + min(SEGMENT, len(payload) - start) // 2] = True
+    first[pairs(len(payload))[:, 0]] = True
     for half in (first, ~first):
         changed = np.where(marked & half, ~enciphered, enciphered)
         touched |= cipher.decipher(changed, image_key) != payload

@@ -36,8 +36,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 LANES = 256
 ROW = 8 * LANES
 ROWS = 35
-TILE = 4096
 CELL = 64
+BLOCK = 1024
 SEGMENT = 65536
 MU = 4 * (1 - 2.0**-24)
 R0, R1, R2, R3 = 157 / 64, -407 / 64, 689 / 64, -421 / 64
@@ -90,29 +90,32 @@ def raw_keystream(image_key: bytes, size: int) -> bytes:
 
 
 def slide(
-    count: int, columns: int, rights: Sequence[int], downs: Sequence[int], unit: int
-) -> Iterator[tuple[int, int, int]]:
-    """Slide `count` places, written row by row into a matrix, to the right and then down by len * distance // unit.
+    count: int, columns: int, rights: Sequence[int], downs: Sequence[int], right_unit: int, down_unit: int
+) -> Iterator[int]:
+    """Slide `count` places, written row by row into a matrix, to the right and then down by distance * len // unit.
 
-    Yields the new row, the new column and the number of places in the columns before that one, in the old order.
+    Yields the new place of each one, in the old order; the matrix is read row by row.
     """
     full, rest = divmod(count, columns)
     for place in range(count):
-        i, c = divmod(place, columns)
+        i, j = divmod(place, columns)
         width = columns if i < full else rest
-        c = (c + rights[i] * width // unit) % width
-        height = full + (c < rest)
-        i = (i + downs[c] * height // unit) % height
-        yield i, c, c * full + min(c, rest)
+        j = (j + rights[i] * width // right_unit) % width
+        height = full + (j < rest)
+        i = (i + downs[j] * height // down_unit) % height
+        yield columns * i + j
 
 
 def scrambled_places(size: int, image_key: bytes, segments: Sequence[bytes]) -> list[int]:
     """Where each byte of a message goes in the two rounds of scrambling (4.4, 4.5)."""
-    fine = []
-    for tile, start in enumerate(range(0, size, TILE)):
-        distances = segments[tile // 16][128 * (tile % 16) :][:128]
-        moved = slide(min(TILE, size - start), 64, distances[:64], distances[64:], 256)
-        fine += [start + before + i for i, _, before in moved]
+    fine: list[int] = []
+    for segment, start in zip(segments, range(0, size, SEGMENT), strict=True):
+        length = min(SEGMENT, size - start)
+        columns = 1
+        while 64 * columns < length:
+            columns *= 2
+        rights = struct.unpack_from(f"<{math.ceil(length / columns)}H", segment, columns)
+        fine += [start + place for place in slide(length, columns, rights, segment[:columns], 2**16, 2**8)]
     cells = size // CELL
     if cells == 0:
         return fine
@@ -121,8 +124,17 @@ def scrambled_places(size: int, image_key: bytes, segments: Sequence[bytes]) -> 
     needed = math.ceil(4 * (rows + columns) / (ROWS * ROW))
     stream = b"".join(keystream_segment(image_key, 2, segment) for segment in range(needed))
     words = struct.unpack_from(f"<{rows + columns}I", stream)
-    coarse = [i * columns + c for i, c, _ in slide(cells, columns, words[:rows], words[rows:], 2**32)]
+    coarse = list(slide(cells, columns, words[:rows], words[rows:], 2**32, 2**32))
     return [coarse[at // CELL] * CELL + at % CELL if at < cells * CELL else at for at in fine]
+
+
+def basis(segment: bytes, length: int) -> Iterator[tuple[int, int, int, int]]:
+    """The places of x and y in a segment of the message, and p and q, for each vector of its blocks (4.6)."""
+    for block in range(0, length, BLOCK):
+        half = min(BLOCK, length - block) // 2
+        for i in range(half):
+            at = (block // 2 + i) % ROW
+            yield block + i, block + half + i, segment[ROW + at], segment[2 * ROW + at]
 
 
 def encipher(data: bytes, image_key: bytes) -> bytes:
@@ -133,12 +145,11 @@ def encipher(data: bytes, image_key: bytes) -> bytes:
         message[place] = byte
     for segment, start in zip(segments, range(0, len(data), SEGMENT), strict=True):
         length = min(SEGMENT, len(data) - start)
-        half = length // 2
-        for i in range(half):
-            x, y = message[start + i], message[start + half + i]
-            x = (x + segment[ROW + i % ROW] * y) % 256
-            y = (y + segment[2 * ROW + i % ROW] * x) % 256
-            message[start + i], message[start + half + i] = x, y
+        for at_x, at_y, p, q in basis(segment, length):
+            x, y = message[start + at_x], message[start + at_y]
+            x = (x + p * y) % 256
+            y = (y + q * x) % 256
+            message[start + at_x], message[start + at_y] = x, y
         for i in range(length):
             message[start + i] ^= segment[3 * ROW + i]
     return bytes(message)
@@ -150,14 +161,13 @@ def decipher(data: bytes, image_key: bytes) -> bytes:
     message = bytearray(data)
     for segment, start in zip(segments, range(0, len(data), SEGMENT), strict=True):
         length = min(SEGMENT, len(data) - start)
-        half = length // 2
         for i in range(length):
             message[start + i] ^= segment[3 * ROW + i]
-        for i in range(half):
-            x, y = message[start + i], message[start + half + i]
-            y = (y - segment[2 * ROW + i % ROW] * x) % 256
-            x = (x - segment[ROW + i % ROW] * y) % 256
-            message[start + i], message[start + half + i] = x, y
+        for at_x, at_y, p, q in basis(segment, length):
+            x, y = message[start + at_x], message[start + at_y]
+            y = (y - q * x) % 256
+            x = (x - p * y) % 256
+            message[start + at_x], message[start + at_y] = x, y
     return bytes(message[place] for place in scrambled_places(len(data), image_key, segments))
 
 
@@ -437,7 +447,10 @@ KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
 PHRASE = "correct horse"
 SLOT_SALT = bytes(range(16, 32))
-LENGTHS = (0, 1, 2, 3, 63, 64, 65, 127, 4095, 4096, 4097, 65535, 65536, 65537, 140001)
+LENGTHS = (
+    *(0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049),
+    *(4095, 4096, 4097, 32768, 32769, 65535, 65536, 65537, 70001, 150001),
+)
 
 
 def pattern(size: int) -> bytes:

@@ -271,8 +271,9 @@ def test_overwritten_stretch_is_found_and_counted(suite: str, fill: int) -> None
     blob = lossless(make_picture(100, 100, 1), suite)
     places = body(blob)[2000:2600]
     done = imgcrypt.recover(damaged(blob, places, fill), KEY)
-    # Each takes another byte along, but for the few behind a factor of 0. By chance the next byte may have this value.
-    assert 1180 <= done.lost_bytes <= 1210
+    # 48 bytes at a block's end and 512 of the next one take another each along, but for the few behind a factor of 0;
+    # the last 40 are among these. By chance the next byte may have this value.
+    assert 1100 <= done.lost_bytes <= 1125
     assert done.doubtful_bytes == 10_000 - done.lost_bytes
     assert (done.authentic, done.failed_chunks) == (False, 1)
 

@@ -41,8 +41,8 @@ SPEED_CAPTION = (
     "fast as the other cipher, turn by turn. 1 GB is 10^9 bytes."
 )
 STAGE_CAPTION = (
-    "Scrambling and decomposition each make the part of the keystream that they use; the stage keystream makes all of "
-    "it and writes it to memory."
+    "Sliding and decomposition each make the part of the keystream that they use; the stage keystream makes all of "
+    "it and writes it to memory. Scrambling is to slide bytes, then cells; the second happens where cells are read."
 )
 
 
@@ -184,7 +184,7 @@ def _stages(data: Bytes) -> Functions:
 
     def decompose(src: Bytes, dst: Bytes, inverse: bool) -> None:
         with lock:
-            kernels.decompose(src, dst, seeds, cloud, inverse)
+            kernels.decompose(src, dst, seeds, cloud, *slides, inverse)
 
     def keystream() -> Any:
         with lock:
@@ -197,10 +197,10 @@ def _stages(data: Bytes) -> Functions:
     return {
         "seed stream": lambda: cipher._schedule(len(data), SECRET),
         "keystream": keystream,
-        "scrambling": lambda: scramble(data, False),
-        "scrambling, inverse": lambda: scramble(middle, True),
-        "decomposition": lambda: decompose(out, out, False),
+        "sliding bytes": lambda: scramble(data, False),
+        "sliding cells, decomposition": lambda: decompose(middle, out, False),
         "decomposition, inverse": lambda: decompose(data, middle, True),
+        "sliding cells and bytes back": lambda: scramble(middle, True),
         "digest": lambda: envelope._digest(header, data, SECRET),
         "sealing": lambda: [chunk_cipher.seal(number, chunk) for number, chunk in enumerate(chunks)],
         "opening": open_chunks,

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt.cipher.layout import SEGMENT
+from imgcrypt.cipher.layout import pairs
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
@@ -154,10 +154,8 @@ def known_plaintext(pictures: Bytes, enciphered: Bytes) -> EquivalentKey:
 
 def vectors(size: int) -> tuple[Places, Places, Places]:
     """Places of the x and of the y of all vectors, and of the byte, if any, that is only masked (section 4.6)."""
-    place = np.arange(size)
-    offset = place % SEGMENT
-    half = np.minimum(SEGMENT, size - (place - offset)) // 2
-    return place[offset < half], place[(half <= offset) & (offset < 2 * half)], place[offset == 2 * half]
+    first, second = pairs(size).T
+    return first, second, np.setdiff1d(np.arange(size), np.concatenate([first, second]))
 
 
 def _unshear(x: Bytes, y: Bytes, p: Bytes, q: Bytes) -> tuple[Bytes, Bytes]:

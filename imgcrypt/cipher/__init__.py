@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 WORK_SPACE = 16 << 20
-"""The most bytes that a thread keeps for :func:`work_space`."""
+"""The most bytes that a thread keeps for each use of :func:`work_space`."""
+CACHE_LINE = 64
+"""Bytes that the memory hands out together: a cell that is on such a border costs one read, any other two."""
 _own = threading.local()
 
 # Numbers of the seed streams (docs/format.md, section 4.1).
@@ -48,11 +50,12 @@ def encipher(data: Bytes, key: bytes, *, out: Bytes | None = None) -> Bytes:
     kernels, lock = _kernels()
     data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
+    middle = work_space(len(data), "scrambled")
     if out is None:
         out = np.empty_like(data)
     with lock:
-        kernels.scramble(_read_only(_words(data)), out, seeds, cloud, *slides, False)
-        kernels.decompose(_read_only(out), out, seeds, cloud, False)
+        kernels.scramble(_read_only(data), middle, seeds, cloud, *slides, False)
+        kernels.decompose(_read_only(middle), out, seeds, cloud, *slides, False)
     return out
 
 
@@ -63,10 +66,11 @@ def decipher(data: Bytes, key: bytes, *, overwrite: bool = False) -> Bytes:
     kernels, lock = _kernels()
     data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
-    middle = _words(data) if overwrite and data.flags.writeable else work_space(len(data))
+    in_place = overwrite and data.flags.writeable and data.ctypes.data % 8 == 0
+    middle = data if in_place else work_space(len(data), "scrambled")
     out = np.empty_like(data)
     with lock:
-        kernels.decompose(_read_only(data), middle, seeds, cloud, True)
+        kernels.decompose(_read_only(data), middle, seeds, cloud, *slides, True)
         kernels.scramble(_read_only(middle), out, seeds, cloud, *slides, True)
     return out
 
@@ -83,7 +87,7 @@ def vectors(size: int, key: bytes) -> NDArray[np.unsignedinteger[Any]]:
     """
     import numpy as np
 
-    from imgcrypt.cipher.layout import SEGMENT
+    from imgcrypt.cipher.layout import CELL, pairs
 
     kernels, lock = _kernels()
     seeds, cloud, slides = _schedule(size, key)
@@ -95,12 +99,9 @@ def vectors(size: int, key: bytes) -> NDArray[np.unsignedinteger[Any]]:
         with lock:
             kernels.scramble(_read_only((places >> shift).astype(np.uint8)), moved, seeds, cloud, *slides, False)
         scrambled |= moved.astype(places.dtype) << shift
-    halves = [scrambled[:0].reshape(0, 2)]
-    for start in range(0, size, SEGMENT):
-        segment = scrambled[start : start + SEGMENT]
-        half = len(segment) // 2
-        halves.append(segment[: 2 * half].reshape(2, half).T)
-    return np.concatenate(halves)
+    cells = scrambled[: size // CELL * CELL].reshape(-1, CELL)
+    cells[:] = cells[kernels.coarse(len(cells), *slides)]
+    return scrambled[pairs(size)]
 
 
 def keystream(key: bytes, size: int) -> Bytes:
@@ -133,20 +134,22 @@ def keystream_blocks(key: bytes, first: int = 0, segments: int = 64) -> Iterator
         yield _raw_rows(key, RAW_STREAM, segments * SEGMENT_ROWS * ROW_BYTES, segment)
 
 
-def work_space(size: int) -> Bytes:
-    """Memory for intermediate results of one call: uint8 (size,), valid until this thread's next call.
+def work_space(size: int, use: str) -> Bytes:
+    """Memory for intermediate results: uint8 (size,), valid until this thread's next call for the same use.
 
     Memory new from the system costs more than the kernels that fill it, so each thread keeps its own, up to
-    WORK_SPACE bytes.
+    WORK_SPACE bytes. It begins on a border of CACHE_LINE bytes.
     """
     import numpy as np
 
-    if size > WORK_SPACE:
-        return np.empty(size, np.uint8)
-    kept: Bytes | None = getattr(_own, "work_space", None)
-    if kept is None or len(kept) < size:
-        kept = _own.work_space = np.empty(size, np.uint8)
-    return kept[:size]
+    spaces: dict[str, Bytes] = vars(_own)
+    if use not in spaces or len(spaces[use]) < size:
+        space = np.empty(size + CACHE_LINE, np.uint8)
+        space = space[-space.ctypes.data % CACHE_LINE :]
+        if size > WORK_SPACE:
+            return space[:size]
+        spaces[use] = space
+    return spaces[use][:size]
 
 
 def warm_up() -> None:
@@ -228,13 +231,6 @@ def _read_only(data: Bytes) -> Bytes:
     view = data.view()
     view.flags.writeable = False
     return view
-
-
-def _words(data: Bytes) -> Bytes:
-    """The same bytes at an address that the kernels may read as 64-bit words."""
-    import numpy as np
-
-    return data if data.ctypes.data % 8 == 0 else np.copy(data)
 
 
 def _kernels() -> Any:

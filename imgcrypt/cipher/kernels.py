@@ -4,8 +4,12 @@ Every loop is plain so that it can be checked against that text, and ``imgcrypt.
 the same in ordinary Python. Floating point uses + - * and sqrt alone, which IEEE 754 rounds exactly:
 no libm, no fastmath, no fused multiply-add, hence the same bytes on every machine.
 
+A message passes two kernels in either direction. Each writes its bytes in order; the second reads them cell by cell
+from where the coarse round of scrambling has them, because reads from all over the memory wait for each other less
+than writes do.
+
 Indices are kept unsigned (``U``) where they are not loop counters: a signed index costs a test for
-Python's negative indexing at each access.
+Python's negative indexing at each access, and keeps loops from being vectorized.
 
 All kernels live in this one module because Numba's cache notices changes of a kernel's own file only.
 """
@@ -18,26 +22,63 @@ import numpy as np
 from numba import njit, prange
 
 from imgcrypt.cipher.layout import (
-    BASIS,
+    BATCH,
+    BLOCK,
     CELL,
     LANES,
+    MOST_ROWS,
     MU,
     OFFSET,
     RADIUS_0,
     RADIUS_1,
     RADIUS_2,
     RADIUS_3,
-    ROW_BYTES,
     SEED_WORDS,
     SEGMENT,
-    TILE,
-    TILES_PER_SEGMENT,
 )
+from imgcrypt.cipher.prefetch import fetch
 
 U = np.uint64
-EVEN_BYTES = U(0x00FF00FF00FF00FF)
-EVEN_PAIRS = U(0x0000FFFF0000FFFF)
-LOW_HALF = U(0x00000000FFFFFFFF)
+CELL_WORDS = U(CELL // 8)
+A, B, H1, H2, DROP1, DROP2 = range(6)
+"""Rows of a segment's state: the two Logistic maps of each lane, the last vector, the last drop."""
+STRIP = 256
+"""Columns that slide together: as many as let two copies of MOST_ROWS rows of them stay in the first cache."""
+
+
+@njit(nogil=True, cache=True)
+def _seed(seeds, segment):
+    """The state at the start of a segment: float64 (6, 256)."""
+    state = np.empty((6, LANES))
+    at = U(segment * SEED_WORDS)
+    for lane in range(U(LANES)):
+        state[A, lane] = (np.float64(np.int64(seeds[at + lane] >> U(12))) + 0.5) * 2.0**-52
+    for lane in range(U(LANES)):
+        state[B, lane] = (np.float64(np.int64(seeds[at + U(LANES) + lane] >> U(12))) + 0.5) * 2.0**-52
+    state[H1 : H2 + 1] = 0.0
+    return state
+
+
+@njit(nogil=True, cache=True)
+def _row(state, cloud, out):
+    """Make the next row of a segment's keystream, uint64 (256,), and advance its state."""
+    ex1, ex2, en1, en2, he1, he2 = cloud[0], cloud[1], cloud[2], cloud[3], cloud[4], cloud[5]
+    bits = state.view(np.uint64)
+    for lane in range(LANES):
+        p, q = state[A, lane], state[B, lane]
+        t = p * (1.0 - p)
+        radius = ((RADIUS_3 * q + RADIUS_2) * q + RADIUS_1) * q + RADIUS_0
+        g1 = radius * (1.0 - 8.0 * t)
+        g2 = radius * (4.0 * math.sqrt(t) * (1.0 - 2.0 * p))
+        state[DROP1, lane] = (ex1 + (en1 + he1 * state[H1, lane]) * g1) + OFFSET
+        state[DROP2, lane] = (ex2 + (en2 + he2 * state[H2, lane]) * g2) + OFFSET
+        state[H1, lane], state[H2, lane] = g1, g2
+        state[A, lane] = MU * t
+        state[B, lane] = MU * (q * (1.0 - q))
+    # A second loop: reading a float's bits through a view would keep the first from vectorizing.
+    for lane in range(LANES):
+        turned = (bits[DROP2, lane] << U(32)) | (bits[DROP2, lane] >> U(32))
+        out[lane] = (bits[DROP1, lane] ^ turned) + bits[A, lane]
 
 
 @njit(nogil=True, cache=True)
@@ -53,32 +94,10 @@ def chaos(seeds, segment, cloud, rows):
     Returns:
         uint64 (rows * 256,).
     """
-    ex1, ex2, en1, en2, he1, he2 = cloud[0], cloud[1], cloud[2], cloud[3], cloud[4], cloud[5]
-    a, b = np.empty(LANES), np.empty(LANES)
-    h1, h2 = np.zeros(LANES), np.zeros(LANES)
-    drop1, drop2 = np.empty(LANES), np.empty(LANES)
-    a_bits, drop1_bits, drop2_bits = a.view(np.uint64), drop1.view(np.uint64), drop2.view(np.uint64)
+    state = _seed(seeds, segment)
     words = np.empty(rows * LANES, np.uint64)
-    for lane in range(LANES):
-        a[lane] = (np.float64(np.int64(seeds[segment * SEED_WORDS + lane] >> U(12))) + 0.5) * 2.0**-52
-        b[lane] = (np.float64(np.int64(seeds[segment * SEED_WORDS + LANES + lane] >> U(12))) + 0.5) * 2.0**-52
     for row in range(rows):
-        out = words[row * LANES : (row + 1) * LANES]
-        for lane in range(LANES):
-            p, q = a[lane], b[lane]
-            t = p * (1.0 - p)
-            radius = ((RADIUS_3 * q + RADIUS_2) * q + RADIUS_1) * q + RADIUS_0
-            g1 = radius * (1.0 - 8.0 * t)
-            g2 = radius * (4.0 * math.sqrt(t) * (1.0 - 2.0 * p))
-            drop1[lane] = (ex1 + (en1 + he1 * h1[lane]) * g1) + OFFSET
-            drop2[lane] = (ex2 + (en2 + he2 * h2[lane]) * g2) + OFFSET
-            h1[lane], h2[lane] = g1, g2
-            a[lane] = MU * t
-            b[lane] = MU * (q * (1.0 - q))
-        # A second loop: reading a float's bits through a view would keep the first from vectorizing.
-        for lane in range(LANES):
-            turned = (drop2_bits[lane] << U(32)) | (drop2_bits[lane] >> U(32))
-            out[lane] = (drop1_bits[lane] ^ turned) + a_bits[lane]
+        _row(state, cloud, words[row * LANES : (row + 1) * LANES])
     return words
 
 
@@ -88,127 +107,173 @@ def keystream(seeds, cloud, rows):
     segments = len(seeds) // SEED_WORDS
     words = np.empty((segments, rows * LANES), np.uint64)
     for segment in prange(segments):
-        words[segment] = chaos(seeds, segment, cloud, rows)
+        words[segment] = chaos(seeds, np.int64(segment), cloud, rows)
     return words
 
 
 @njit(nogil=True, parallel=True, cache=True)
-def decompose(src, dst, seeds, cloud, inverse):
-    """Vector decomposition and masking of ``src`` into ``dst``, or their inverse.
+def scramble(src, dst, seeds, cloud, row_slides, column_slides, inverse):
+    """The fine round of scrambling; or, of what :func:`decompose` undid, the inverse of both rounds.
 
     Args:
-        src, dst: uint8 (n,), may be the same array.
+        src, dst: uint8 (n,), different arrays, ``src`` aligned to 8 bytes for the inverse.
         seeds: uint64 (ceil(n / 65536) * 512,).
         cloud: float64 (6,).
+        row_slides, column_slides: int64, the coarse round's distances: one for each row and column of the matrix of
+            cells, each less than the length of what it slides.
         inverse: bool.
     """
     for segment in prange((len(src) + SEGMENT - 1) // SEGMENT):
         start = segment * SEGMENT
         length = min(SEGMENT, len(src) - start)
-        rows = BASIS // ROW_BYTES + 1 + (length + ROW_BYTES - 1) // ROW_BYTES
-        stream = chaos(seeds, segment, cloud, rows).view(np.uint8)
-        p = stream[ROW_BYTES : ROW_BYTES + BASIS // 2]
-        q = stream[ROW_BYTES + BASIS // 2 : ROW_BYTES + BASIS]
-        mask = stream[ROW_BYTES + BASIS :]
-        half = length // 2
-        # Work space: where src and dst are the same array, writing there would keep the loops from vectorizing.
-        new_x, new_y = np.empty(BASIS // 2, np.uint8), np.empty(BASIS // 2, np.uint8)
-        for base in range(0, half, BASIS // 2):
-            count = min(BASIS // 2, half - base)
-            src_x, src_y = src[start + base :][:count], src[start + half + base :][:count]
-            dst_x, dst_y = dst[start + base :][:count], dst[start + half + base :][:count]
-            mask_x, mask_y = mask[base:][:count], mask[half + base :][:count]
-            if inverse:
-                for i in range(count):
-                    x = np.uint8(src_x[i] ^ mask_x[i])
-                    y = np.uint8(np.uint8(src_y[i] ^ mask_y[i]) - np.uint8(q[i] * x))
-                    new_y[i] = y
-                    new_x[i] = np.uint8(x - np.uint8(p[i] * y))
-            else:
-                for i in range(count):
-                    x = np.uint8(src_x[i] + np.uint8(p[i] * src_y[i]))
-                    y = np.uint8(src_y[i] + np.uint8(q[i] * x))
-                    new_x[i] = x ^ mask_x[i]
-                    new_y[i] = y ^ mask_y[i]
-            dst_x[:] = new_x[:count]
-            dst_y[:] = new_y[:count]
-        if length % 2:
-            dst[start + length - 1] = src[start + length - 1] ^ mask[length - 1]
+        width = 1
+        while MOST_ROWS * width < length:
+            width *= 2
+        state, words = _seed(seeds, np.int64(segment)), np.empty(LANES, np.uint64)
+        distances = words.view(np.uint8)
+        before, after = np.empty(SEGMENT, np.uint8), dst[start : start + length]
+        if inverse:
+            places = np.empty(SEGMENT // CELL, np.uint64)
+            count = _find(src, start, length, places, row_slides, column_slides, inverse)
+            _row(state, cloud, words)
+            _gather(src, start, length, places, count, before)
+            after = np.empty(SEGMENT, np.uint8)
+        else:
+            _row(state, cloud, words)
+            _slide_rows(src[start : start + length], before, length, width, distances, inverse)
+        _slide_columns(before, after, length, width, distances, inverse)
+        if inverse:
+            _slide_rows(after, dst[start : start + length], length, width, distances, inverse)
 
 
 @njit(nogil=True, parallel=True, cache=True)
-def scramble(src, dst, seeds, cloud, row_slides, column_slides, inverse):
-    """Sliding scrambling of ``src`` into ``dst``, or its inverse.
+def decompose(src, dst, seeds, cloud, row_slides, column_slides, inverse):
+    """The coarse round of scrambling, vector decomposition and masking; or the inverse of the last two.
 
     Args:
-        src, dst: uint8 (n,), different arrays, aligned to 8 bytes.
+        src, dst: uint8 (n,), different arrays, ``src`` aligned to 8 bytes; for the inverse any, or the same.
         seeds: uint64 (ceil(n / 65536) * 512,).
         cloud: float64 (6,).
-        row_slides, column_slides: int64, one distance for each row and column of the matrix of cells,
-            each less than the length of what it slides.
+        row_slides, column_slides: as for :func:`scramble`.
         inverse: bool.
     """
-    size = len(src)
-    cells = size // CELL
-    columns = len(column_slides)
-    src_words = src[: cells * CELL].view(np.uint64)
-    dst_words = dst[: cells * CELL].view(np.uint64)
-    for segment in prange((size + SEGMENT - 1) // SEGMENT):
-        slides = chaos(seeds, segment, cloud, 1).view(np.uint8)
-        rows_at, cells_at = np.empty(64, np.uint64), np.empty(64, np.uint64)
-        row_turns, cell_turns = np.empty(64, np.uint64), np.empty(64, np.uint64)
-        first, second = np.empty(TILE // 8, np.uint64), np.empty(TILE // 8, np.uint64)
-        for tile in range(TILES_PER_SEGMENT):
-            start = segment * SEGMENT + tile * TILE
-            length = min(TILE, size - start)
-            if length <= 0:
-                break
-            row, column = start // CELL // max(columns, 1), start // CELL % max(columns, 1)
-            for i in range(min(64, cells - start // CELL)):
-                place = _slide_cell(row, column, cells, row_slides, column_slides)
-                cells_at[i] = U(place * (CELL // 8))
-                rows_at[i] = U(start // 8 + i * (CELL // 8))
-                column += 1
-                if column == columns:
-                    row, column = row + 1, 0
-            distances = slides[tile * 128 : tile * 128 + 128]
-            if length < TILE:
-                _slide_bytes(src, dst, start, length, distances, cells_at, inverse)
-                continue
-            for i in range(64):
-                row_turn, cell_turn = U(distances[i] >> 2), U(distances[64 + i] >> 2)
+    for segment in prange((len(src) + SEGMENT - 1) // SEGMENT):
+        state = _seed(seeds, np.int64(segment))
+        words = np.empty((4, LANES), np.uint64)
+        for row in range(3):
+            # Row 0, which scrambling uses, is overwritten by row 1.
+            _row(state, cloud, words[max(row, 1) - 1])
+        stream = words.view(np.uint8)
+        p, q, mask = stream[0], stream[1], stream[2:].reshape(-1)
+        batch, places = np.empty(BATCH, np.uint8), np.empty(BATCH // CELL, np.uint64)
+        end = min((segment + 1) * SEGMENT, len(src))
+        for start in range(segment * SEGMENT, end, BATCH):
+            length = min(BATCH, end - start)
+            count = 0
+            if not inverse:
+                count = _find(src, start, length, places, row_slides, column_slides, inverse)
+            for row in range(2, 4):
+                _row(state, cloud, words[row])
+            _gather(src, start, length, places, count, batch)
+            for at in range(0, length, BLOCK):
+                block = min(BLOCK, length - at)
+                half = block // 2
+                basis = at // 2
+                x, y = batch[at:][:half], batch[at + half :][:half]
+                new_x, new_y = dst[start + at :][:half], dst[start + at + half :][:half]
+                mask_x, mask_y = mask[at:][:half], mask[at + half :][:half]
+                p_here, q_here = p[basis:][:half], q[basis:][:half]
                 if inverse:
-                    row_turn, cell_turn = (U(64) - row_turn) & U(63), (U(64) - cell_turn) & U(63)
-                row_turns[i], cell_turns[i] = row_turn, cell_turn
-            if inverse:
-                # Cells lie far apart: copied one right after the other, they are all waited for at once.
-                for i in range(64):
-                    for word in range(U(8)):
-                        second[U(i * 8) + word] = src_words[cells_at[i] + word]
-                for i in range(64):
-                    _turn(second, U(i * 8), first, U(i * 8), cell_turns[i])
-                _transpose(first, second)
-                for i in range(64):
-                    _turn(second, U(i * 8), dst_words, rows_at[i], row_turns[i])
-            else:
-                for i in range(64):
-                    _turn(src_words, rows_at[i], first, U(i * 8), row_turns[i])
-                _transpose(first, second)
-                for i in range(64):
-                    _turn(second, U(i * 8), dst_words, cells_at[i], cell_turns[i])
+                    for i in range(half):
+                        u = np.uint8(x[i] ^ mask_x[i])
+                        v = np.uint8(np.uint8(y[i] ^ mask_y[i]) - np.uint8(q_here[i] * u))
+                        new_y[i] = v
+                        new_x[i] = np.uint8(u - np.uint8(p_here[i] * v))
+                else:
+                    for i in range(half):
+                        u = np.uint8(x[i] + np.uint8(p_here[i] * y[i]))
+                        v = np.uint8(y[i] + np.uint8(q_here[i] * u))
+                        new_x[i] = u ^ mask_x[i]
+                        new_y[i] = v ^ mask_y[i]
+                if block % 2:
+                    dst[start + at + block - 1] = batch[at + block - 1] ^ mask[at + block - 1]
 
 
 @njit(nogil=True, cache=True)
-def _slide_cell(row, column, cells, row_slides, column_slides):
-    """Where the matrix's slides bring the cell at (row, column): its number."""
+def coarse(cells, row_slides, column_slides):
+    """The number of the cell that the coarse round brings to each place: int64 (cells,)."""
+    columns = max(len(column_slides), 1)
+    sources = np.empty(cells, np.int64)
+    for cell in range(cells):
+        sources[cell] = _source(cell // columns, cell % columns, cells, row_slides, column_slides)
+    return sources
+
+
+@njit(nogil=True, cache=True)
+def _find(src, start, length, places, row_slides, column_slides, inverse):
+    """Where the cells of bytes ``start`` to ``start + length`` - 1 lie in ``src`` before the coarse round, or after it.
+
+    Asks the memory for them and writes their places, in words, to ``places``; returns how many they are.
+    """
+    cells = len(src) // CELL
+    count = max(0, min(length, cells * CELL - start)) // CELL
+    columns = max(len(column_slides), 1)
+    row, column = start // CELL // columns, start // CELL % columns
+    for i in range(U(count)):
+        if inverse:
+            cell = _target(row, column, cells, row_slides, column_slides)
+        else:
+            cell = _source(row, column, cells, row_slides, column_slides)
+        places[i] = U(cell) * CELL_WORDS
+        fetch(src, U(cell) * U(CELL))
+        column += 1
+        if column == columns:
+            row, column = row + 1, 0
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _gather(src, start, length, places, count, out):
+    """Copy ``count`` cells from their places to ``out``, and then the bytes from ``start`` on, to ``length`` in all."""
+    src_words, out_words = src[: len(src) // CELL * CELL].view(np.uint64), out.view(np.uint64)
+    for i in range(U(count)):
+        at, to = places[i], i * CELL_WORDS
+        # All is read before anything is written: else each word would wait for the one before.
+        w0, w1, w2, w3 = src_words[at], src_words[at + U(1)], src_words[at + U(2)], src_words[at + U(3)]
+        w4, w5, w6, w7 = src_words[at + U(4)], src_words[at + U(5)], src_words[at + U(6)], src_words[at + U(7)]
+        out_words[to], out_words[to + U(1)], out_words[to + U(2)], out_words[to + U(3)] = w0, w1, w2, w3
+        out_words[to + U(4)], out_words[to + U(5)], out_words[to + U(6)], out_words[to + U(7)] = w4, w5, w6, w7
+    _copy(src, U(start + count * CELL), out, U(count * CELL), length - count * CELL)
+
+
+@njit(nogil=True, cache=True)
+def _source(row, column, cells, row_slides, column_slides):
+    """The number of the cell that the coarse round brings to (row, column)."""
     columns = len(column_slides)
     last = len(row_slides) - 1
     last_length = cells - last * columns
-    column += row_slides[row]
+    height = last + 1 if column < last_length else last
+    row -= column_slides[U(column)]
+    if row < 0:
+        row += height
+    length = columns if row < last else last_length
+    column -= row_slides[U(row)]
+    if column < 0:
+        column += length
+    return row * columns + column
+
+
+@njit(nogil=True, cache=True)
+def _target(row, column, cells, row_slides, column_slides):
+    """The number of the cell to which the coarse round brings the one at (row, column)."""
+    columns = len(column_slides)
+    last = len(row_slides) - 1
+    last_length = cells - last * columns
+    column += row_slides[U(row)]
     length = columns if row < last else last_length
     if column >= length:
         column -= length
-    row += column_slides[column]
+    row += column_slides[U(column)]
     height = last + 1 if column < last_length else last
     if row >= height:
         row -= height
@@ -216,64 +281,74 @@ def _slide_cell(row, column, cells, row_slides, column_slides):
 
 
 @njit(nogil=True, cache=True)
-def _slide_bytes(src, dst, start, length, distances, cells_at, inverse):
-    """A tile of fewer than 4,096 bytes: the rule of docs/format.md byte by byte."""
-    full, rest = length // 64, length % 64
-    for i in range(length):
-        row, column = i // 64, i % 64
-        row_length = 64 if row < full else rest
-        column = (column + ((np.int64(distances[row]) * row_length) >> 8)) % row_length
-        height = full + 1 if column < rest else full
-        row = (row + ((np.int64(distances[64 + column]) * height) >> 8)) % height
-        place = column * full + min(column, rest) + row
-        if place // CELL < length // CELL:
-            place = np.int64(cells_at[place // CELL]) * 8 + place % CELL
-        else:
-            place += start
+def _slide_rows(src, dst, length, width, distances, inverse):
+    """Slide the rows of a segment's matrix of ``width`` columns to the right, or back."""
+    for row in range((length + width - 1) // width):
+        at = row * width
+        across = min(width, length - at)
+        drawn = np.int64(distances[width + 2 * row]) + 256 * np.int64(distances[width + 2 * row + 1])
+        right = drawn * across >> 16
         if inverse:
-            dst[start + i] = src[place]
-        else:
-            dst[place] = src[start + i]
+            right = across - right
+        _copy(src, U(at), dst, U(at + right), across - right)
+        _copy(src, U(at + across - right), dst, U(at), right)
 
 
 @njit(nogil=True, cache=True)
-def _turn(src, src_at, dst, dst_at, distance):
-    """Copy 64 bytes, held as 8 little-endian words, sliding them up by ``distance`` bytes cyclically."""
-    words, bits = distance >> U(3), (distance & U(7)) << U(3)
-    for i in range(U(8)):
-        upper = src[src_at + ((i - words) & U(7))]
-        lower = src[src_at + ((i - words - U(1)) & U(7))]
-        # Two shifts, because a shift by all 64 bits is undefined.
-        dst[dst_at + i] = (upper << bits) | ((lower >> U(1)) >> (U(63) - bits))
+def _slide_columns(src, dst, length, width, distances, inverse):
+    """Slide the columns of a segment's matrix of ``width`` columns downwards, or back.
+
+    A column slides by the powers of two that make up its distance, and many columns at once: where a power is not among
+    a column's, its mask is 0 and it stays. Two powers take one pass.
+    """
+    full, rest = length // width, length % width
+    masks = np.empty((6, width), np.uint8)
+    for column in range(width):
+        height = full + 1 if column < rest else full
+        down = np.int64(distances[column]) * height >> 8
+        if inverse and down:
+            down = height - down
+        for power in range(6):
+            masks[power, column] = np.uint8(0) - np.uint8(down >> power & 1)
+    one, two = np.empty(MOST_ROWS * STRIP, np.uint8), np.empty(MOST_ROWS * STRIP, np.uint8)
+    first = 0
+    while first < width:
+        # Columns of a strip are of one height.
+        height, bound = (full + 1, rest) if first < rest else (full, width)
+        strip = min(STRIP, bound - first)
+        given, given_width, made, made_width = src[first:], width, one, strip
+        for power in range(0, 6, 2):
+            if power == 4:
+                made, made_width = dst[first:], width
+            low, high = masks[power, first : first + strip], masks[power + 1, first : first + strip]
+            _slide(given, given_width, made, made_width, height, low, high, 1 << power)
+            given, given_width, made = made, strip, two
+        first += strip
 
 
 @njit(nogil=True, cache=True)
-def _transpose(src, dst):
-    """Transpose a matrix of 64 x 64 bytes, held as 512 little-endian words, in blocks of 8 x 8."""
-    for i in range(U(8)):
-        for j in range(U(8)):
-            at = i * U(64) + j
-            w0, w1, w2, w3 = src[at], src[at + U(8)], src[at + U(16)], src[at + U(24)]
-            w4, w5, w6, w7 = src[at + U(32)], src[at + U(40)], src[at + U(48)], src[at + U(56)]
-            w0, w1 = _swap(w0, w1, U(8), EVEN_BYTES)
-            w2, w3 = _swap(w2, w3, U(8), EVEN_BYTES)
-            w4, w5 = _swap(w4, w5, U(8), EVEN_BYTES)
-            w6, w7 = _swap(w6, w7, U(8), EVEN_BYTES)
-            w0, w2 = _swap(w0, w2, U(16), EVEN_PAIRS)
-            w1, w3 = _swap(w1, w3, U(16), EVEN_PAIRS)
-            w4, w6 = _swap(w4, w6, U(16), EVEN_PAIRS)
-            w5, w7 = _swap(w5, w7, U(16), EVEN_PAIRS)
-            w0, w4 = _swap(w0, w4, U(32), LOW_HALF)
-            w1, w5 = _swap(w1, w5, U(32), LOW_HALF)
-            w2, w6 = _swap(w2, w6, U(32), LOW_HALF)
-            w3, w7 = _swap(w3, w7, U(32), LOW_HALF)
-            at = j * U(64) + i
-            dst[at], dst[at + U(8)], dst[at + U(16)], dst[at + U(24)] = w0, w1, w2, w3
-            dst[at + U(32)], dst[at + U(40)], dst[at + U(48)], dst[at + U(56)] = w4, w5, w6, w7
+def _slide(src, src_width, dst, dst_width, height, low, high, step):
+    """Slide columns down by ``step`` where the mask ``low`` has ones, and by twice that where ``high`` has."""
+    for row in range(height):
+        up1 = row - step
+        while up1 < 0:
+            up1 += height
+        up2 = up1 - step
+        while up2 < 0:
+            up2 += height
+        up3 = up2 - step
+        while up3 < 0:
+            up3 += height
+        at0, at1, at2, at3 = U(row * src_width), U(up1 * src_width), U(up2 * src_width), U(up3 * src_width)
+        to = U(row * dst_width)
+        for i in range(U(len(low))):
+            near = src[at0 + i] ^ ((src[at0 + i] ^ src[at1 + i]) & low[i])
+            far = src[at2 + i] ^ ((src[at2 + i] ^ src[at3 + i]) & low[i])
+            dst[to + i] = near ^ ((near ^ far) & high[i])
 
 
 @njit(nogil=True, cache=True)
-def _swap(low, high, bits, mask):
-    """Exchange the upper fields of ``low`` with the lower fields of ``high``."""
-    difference = ((low >> bits) ^ high) & mask
-    return low ^ (difference << bits), high ^ difference
+def _copy(src, src_at, dst, dst_at, length):
+    """Copy ``length`` bytes."""
+    for i in range(U(length)):
+        dst[dst_at + i] = src[src_at + i]

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-CELL = 64
-"""Bytes that move together in the coarse round of scrambling, and the side of a tile of the fine round."""
-TILE = CELL * CELL
-"""Bytes of a tile."""
-TILES_PER_SEGMENT = 16
-SEGMENT = TILE * TILES_PER_SEGMENT
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SEGMENT = 65536
 """Bytes of picture or ciphertext that one keystream segment serves."""
+MOST_ROWS = 64
+"""Rows, at most, of the matrix that the fine round of scrambling makes of a segment."""
+CELL = 64
+"""Bytes that move together in the coarse round of scrambling."""
+BLOCK = 1024
+"""Bytes that decomposition makes vectors of, each from one byte of either half."""
 
 LANES = 256
 """Pairs of Logistic maps that run side by side in a segment; a row is one word of each."""
 ROW_BYTES = 8 * LANES
 SEED_WORDS = 2 * LANES
 """64-bit words of the seed stream for one segment."""
-BASIS = 4096
-"""Bytes of chaotic basis for one segment: 2,048 values of p, then 2,048 of q."""
-SEGMENT_ROWS = 1 + BASIS // ROW_BYTES + SEGMENT // ROW_BYTES
+BATCH = 2 * ROW_BYTES
+"""Bytes of a message that share a row of p and one of q, a value of either for each vector."""
+SEGMENT_ROWS = 1 + BATCH // ROW_BYTES + SEGMENT // ROW_BYTES
 """Rows of one segment: slides, basis, mask."""
 
 MU = 4.0 * (1.0 - 2.0**-24)
@@ -32,3 +39,13 @@ RADIUS_0 = 157 / 64
 RADIUS_1 = -407 / 64
 RADIUS_2 = 689 / 64
 RADIUS_3 = -421 / 64
+
+
+def pairs(size: int) -> NDArray[np.int64]:
+    """The two places of each vector in a ciphertext of ``size`` bytes: int64 (m, 2), the first byte's ascending."""
+    import numpy as np
+
+    places = np.arange(size)
+    half = np.minimum(BLOCK, size - places // BLOCK * BLOCK) // 2
+    first = places % BLOCK < half
+    return np.stack([places[first], places[first] + half[first]], 1)

@@ -11,9 +11,10 @@ import struct
 from collections.abc import Callable, Iterator
 
 from imgcrypt.cipher.layout import (
-    BASIS,
+    BLOCK,
     CELL,
     LANES,
+    MOST_ROWS,
     MU,
     OFFSET,
     RADIUS_0,
@@ -23,7 +24,6 @@ from imgcrypt.cipher.layout import (
     ROW_BYTES,
     SEED_WORDS,
     SEGMENT,
-    TILE,
 )
 
 MASK64 = 2**64 - 1
@@ -74,24 +74,24 @@ def decompose(data: bytes, seeds: bytes, cloud: Cloud, inverse: bool) -> bytes:
     out = bytearray()
     for start in range(0, len(data), SEGMENT):
         part = bytearray(data[start : start + SEGMENT])
-        length, half = len(part), len(part) // 2
         segment = start // SEGMENT
-        stream = segment_stream(
-            seeds[segment * 4096 : (segment + 1) * 4096], cloud, 1 + BASIS // ROW_BYTES + -(-length // ROW_BYTES)
-        )
-        basis, mask = stream[ROW_BYTES : ROW_BYTES + BASIS], stream[ROW_BYTES + BASIS :]
+        stream = segment_stream(seeds[segment * 4096 : (segment + 1) * 4096], cloud, 3 + -(-len(part) // ROW_BYTES))
+        basis, mask = stream[ROW_BYTES : 3 * ROW_BYTES], stream[3 * ROW_BYTES :]
         if inverse:
             part = bytearray(value ^ mask[i] for i, value in enumerate(part))
-        for i in range(half):
-            p, q = basis[i % 2048], basis[2048 + i % 2048]
-            x, y = part[i], part[half + i]
-            if inverse:
-                y = (y - q * x) % 256
-                x = (x - p * y) % 256
-            else:
-                x = (x + p * y) % 256
-                y = (y + q * x) % 256
-            part[i], part[half + i] = x, y
+        for block in range(0, len(part), BLOCK):
+            half = min(BLOCK, len(part) - block) // 2
+            for i in range(half):
+                vector = (block // 2 + i) % ROW_BYTES
+                p, q = basis[vector], basis[ROW_BYTES + vector]
+                x, y = part[block + i], part[block + half + i]
+                if inverse:
+                    y = (y - q * x) % 256
+                    x = (x - p * y) % 256
+                else:
+                    x = (x + p * y) % 256
+                    y = (y + q * x) % 256
+                part[block + i], part[block + half + i] = x, y
         if not inverse:
             part = bytearray(value ^ mask[i] for i, value in enumerate(part))
         out += part
@@ -101,7 +101,7 @@ def decompose(data: bytes, seeds: bytes, cloud: Cloud, inverse: bool) -> bytes:
 def scramble(
     data: bytes, seeds: bytes, cloud: Cloud, row_slides: list[int], column_slides: list[int], inverse: bool
 ) -> bytes:
-    """Sliding scrambling (or back): the fine round inside tiles, then the coarse round of cells."""
+    """Sliding scrambling (or back): the fine round inside segments, then the coarse round of cells."""
     places = fine_places(len(data), seeds, cloud)
     cell_places = coarse_places(len(data) // CELL, row_slides, column_slides)
     out = bytearray(len(data))
@@ -118,21 +118,23 @@ def scramble(
 def fine_places(size: int, seeds: bytes, cloud: Cloud) -> list[int]:
     """Where the fine round brings each byte."""
     places = []
-    for start in range(0, size, TILE):
-        segment, tile = start // SEGMENT, start % SEGMENT // TILE
-        slides = segment_stream(seeds[segment * 4096 : (segment + 1) * 4096], cloud, 1)[tile * 128 : tile * 128 + 128]
-        length = min(TILE, size - start)
+    for start in range(0, size, SEGMENT):
+        length = min(SEGMENT, size - start)
+        columns = 1
+        while MOST_ROWS * columns < length:
+            columns *= 2
+        distances = segment_stream(seeds[start // SEGMENT * 4096 :][:4096], cloud, 1)
+        rights = struct.unpack_from(f"<{-(-length // columns)}H", distances, columns)
 
-        def row_slide(row: int, across: int, slides: bytes = slides) -> int:
-            return slides[row] * across >> 8
+        def row_slide(row: int, across: int, rights: tuple[int, ...] = rights) -> int:
+            return rights[row] * across >> 16
 
-        def column_slide(column: int, down: int, slides: bytes = slides) -> int:
-            return slides[64 + column] * down >> 8
+        def column_slide(column: int, down: int, distances: bytes = distances) -> int:
+            return distances[column] * down >> 8
 
         for i in range(length):
-            row, column = slide_in_matrix(i, length, 64, row_slide, column_slide)
-            # Written column by column: the columns to the left, then the bytes above.
-            places.append(start + sum(height(length, 64, left) for left in range(column)) + row)
+            row, column = slide_in_matrix(i, length, columns, row_slide, column_slide)
+            places.append(start + row * columns + column)
     return places
 
 

@@ -14,7 +14,8 @@ from imgcrypt import cipher
 from imgcrypt.cipher import launch, layout, reference
 
 KEY = bytes(range(32))
-LENGTHS = [0, 1, 2, 3, 63, 64, 65, 127, 128, 4095, 4096, 4097, 8191, 12289, 65535, 65536, 65537, 70001]
+LENGTHS = [0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049, 4095, 4096, 4097, 8191, 12289, 33_000]
+LENGTHS += [65_535, 65_536, 65_537, 70_001, 131_072, 150_001]
 
 keys = st.binary(min_size=32, max_size=32)
 
@@ -69,31 +70,64 @@ def test_encipher_undoes_decipher(size: int, key: bytes) -> None:
 
 @pytest.mark.parametrize("size", [1, 100, 4096, 5000, 70_001])
 def test_scrambling_only_moves_bytes(size: int) -> None:
-    places = scramble(np.arange(size) % 251)
-    np.testing.assert_array_equal(np.sort(places), np.sort(np.arange(size) % 251))
+    moved = places(size)
+    np.testing.assert_array_equal(np.sort(moved), np.arange(size))
+    # Nor does it leave many where they are.
+    assert size == 1 or (moved == np.arange(size)).mean() < 0.1
 
 
-def scramble(data: np.ndarray, inverse: bool = False) -> np.ndarray:
-    data = data.astype(np.uint8)
-    seeds, cloud, slides = cipher._schedule(len(data), KEY)
-    out = np.empty_like(data)
-    launch.kernels().scramble(data, out, seeds, cloud, *slides, inverse)
-    return out
+@pytest.mark.parametrize("size", [1, 2, 65, 1024, 5001, 70_001])
+def test_vectors_are_the_bytes_that_damage_ties_together(size: int) -> None:
+    places = cipher.vectors(size, KEY)
+    assert len(np.unique(places)) == places.size == size // 2 * 2
+    data = message(size)
+    enciphered = cipher.encipher(data, KEY)
+    for (first, second), vector in list(zip(layout.pairs(size), places, strict=True))[:: max(1, size // 50)]:
+        assert 1 <= second - first <= layout.BLOCK // 2
+        harmed = enciphered.copy()
+        harmed[first] ^= 1
+        harmed[second] ^= 128
+        changed = np.flatnonzero(cipher.decipher(harmed, KEY) != data)
+        assert set(changed) <= set(vector)
+        assert len(changed)
 
 
-def test_a_lost_part_of_the_ciphertext_lands_as_isolated_points_all_over_the_picture() -> None:
+def places(size: int) -> np.ndarray:
+    """Where in the message each byte of its scrambled form comes from: int (size,)."""
+    seeds, cloud, rows, columns = schedule(size, KEY)
+    moves = reference.fine_places(size, seeds, cloud)
+    cells = reference.coarse_places(size // layout.CELL, rows, columns)
+    found = np.empty(size, int)
+    for i, place in enumerate(moves):
+        cell, rest = divmod(place, layout.CELL)
+        found[cells[cell] * layout.CELL + rest if cell < len(cells) else place] = i
+    return found
+
+
+@pytest.mark.parametrize(("part", "most"), [(16, 2.5), (64, 3.5)])
+def test_a_lost_part_of_the_ciphertext_lands_as_isolated_points_all_over_the_picture(part: int, most: float) -> None:
     size = 147_456
-    lost = np.zeros(size, np.uint8)
-    lost[size // 3 : size // 3 + size // 16] = 1
-    back = scramble(lost, inverse=True)
-    assert back.sum() == size // 16
+    lost = np.zeros(size, bool)
+    lost[size // 3 : size // 3 + size // part] = True
+    back = np.zeros(size, bool)
+    back[places(size)[lost]] = True
+    assert back.sum() == size // part
     # Every sixteenth of the picture loses about its share ...
     shares = back.reshape(16, -1).mean(1)
-    assert shares.min() > 0.3 / 16
-    assert shares.max() < 2.5 / 16
+    assert shares.min() > 0.3 / part
+    assert shares.max() < 2.5 / part
     # ... and a lost byte's neighbor is lost hardly more often than any other byte.
     neighbors = (back[:-1] & back[1:]).sum() / back.sum()
-    assert neighbors < 2.5 / 16
+    assert neighbors < most / part
+
+
+def test_a_cut_costs_its_own_bytes_and_at_most_a_block_more() -> None:
+    for size, start, length in ((47_186, 20_000, 5_000), (147_456, 1, 100_000), (9_000, 0, 4_500)):
+        enciphered = cipher.encipher(message(size), KEY)
+        cut = enciphered.copy()
+        cut[start : start + length] = ~cut[start : start + length]
+        harmed = np.count_nonzero(cipher.decipher(cut, KEY) != message(size))
+        assert 0.9 * length < harmed <= length + layout.BLOCK
 
 
 @given(place=st.integers(0, 99_999), value=st.integers(1, 255))
@@ -170,13 +204,15 @@ def test_overwrite_gives_the_same_and_leaves_read_only_data_alone() -> None:
 def test_work_space_is_a_threads_own_and_bounded() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    mine = cipher.work_space(1000)
-    assert np.shares_memory(mine, cipher.work_space(500))
+    mine = cipher.work_space(1000, "one use")
+    assert mine.ctypes.data % cipher.CACHE_LINE == 0
+    assert np.shares_memory(mine, cipher.work_space(500, "one use"))
+    assert not np.shares_memory(mine, cipher.work_space(500, "another"))
     with ThreadPoolExecutor(1) as pool:
-        assert not np.shares_memory(mine, pool.submit(cipher.work_space, 1000).result())
-    large = cipher.work_space(cipher.WORK_SPACE + 1)
+        assert not np.shares_memory(mine, pool.submit(cipher.work_space, 1000, "one use").result())
+    large = cipher.work_space(cipher.WORK_SPACE + 1, "one use")
     assert len(large) == cipher.WORK_SPACE + 1
-    assert not np.shares_memory(large, cipher.work_space(cipher.WORK_SPACE + 1))
+    assert not np.shares_memory(large, cipher.work_space(cipher.WORK_SPACE + 1, "one use"))
 
 
 def test_results_survive_the_next_call() -> None:

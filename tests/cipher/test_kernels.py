@@ -14,7 +14,10 @@ import pytest
 
 from imgcrypt.cipher import launch
 
-NAMES = ["_slide_bytes", "_slide_cell", "_swap", "_transpose", "_turn", "chaos", "decompose", "keystream", "scramble"]
+NAMES = [
+    *("_copy", "_find", "_gather", "_row", "_seed", "_slide", "_slide_columns", "_slide_rows", "_source", "_target"),
+    *("chaos", "coarse", "decompose", "keystream", "scramble"),
+]
 
 
 def functions() -> list[ast.FunctionDef]:
