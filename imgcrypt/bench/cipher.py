@@ -174,9 +174,14 @@ def _stages(data: Bytes) -> Functions:
     header = _header(data, imgcrypt.Key(SECRET))
     chunk_cipher = envelope._ChunkCipher(header.suite, SECRET)
     out, middle = np.zeros_like(data), np.zeros_like(data)
-    chunks = [data.data[at : at + header.chunk_bytes] for at in range(0, len(data), header.chunk_bytes)]
-    places = [middle.data[at : at + header.chunk_bytes] for at in range(0, len(data), header.chunk_bytes)]
-    sealed = [memoryview(chunk_cipher.seal(number, chunk)) for number, chunk in enumerate(chunks)]
+    sealed = np.empty(len(data) + header.chunks * TAG_BYTES, np.uint8)
+    # Of each chunk: itself, where it is opened to, and where it is sealed to.
+    chunks = []
+    for number in range(header.chunks):
+        at, length = header.chunk_at(number)
+        start, sealed_at = number * header.chunk_bytes, at - header.header_bytes
+        place = slice(start, start + length)
+        chunks.append((data.data[place], middle.data[place], sealed.data[sealed_at : sealed_at + length + TAG_BYTES]))
 
     def scramble(src: Bytes, inverse: bool) -> None:
         with lock:
@@ -190,10 +195,15 @@ def _stages(data: Bytes) -> Functions:
         with lock:
             return kernels.keystream(seeds, cloud, SEGMENT_ROWS)
 
+    def seal_chunks() -> None:
+        for number, (chunk, _, place) in enumerate(chunks):
+            chunk_cipher.seal(number, chunk, place)
+
     def open_chunks() -> None:
-        for number, (chunk, place) in enumerate(zip(sealed, places, strict=True)):
+        for number, (_, place, chunk) in enumerate(chunks):
             chunk_cipher.open(number, chunk, place)
 
+    seal_chunks()
     return {
         "seed stream": lambda: cipher._schedule(len(data), SECRET),
         "keystream": keystream,
@@ -202,7 +212,7 @@ def _stages(data: Bytes) -> Functions:
         "decomposition, inverse": lambda: decompose(data, middle, True),
         "sliding cells and bytes back": lambda: scramble(middle, True),
         "digest": lambda: envelope._digest(header, data, SECRET),
-        "sealing": lambda: [chunk_cipher.seal(number, chunk) for number, chunk in enumerate(chunks)],
+        "sealing": seal_chunks,
         "opening": open_chunks,
     }
 
