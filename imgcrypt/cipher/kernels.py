@@ -33,6 +33,7 @@ from imgcrypt.cipher.layout import (
     RADIUS_1,
     RADIUS_2,
     RADIUS_3,
+    ROW_BYTES,
     SEED_WORDS,
     SEGMENT,
 )
@@ -97,7 +98,7 @@ def chaos(seeds, segment, cloud, rows):
     state = _seed(seeds, segment)
     words = np.empty(rows * LANES, np.uint64)
     for row in range(rows):
-        _row(state, cloud, words[row * LANES : (row + 1) * LANES])
+        _row(state, cloud, words[row * LANES :][:LANES])
     return words
 
 
@@ -159,12 +160,12 @@ def decompose(src, dst, seeds, cloud, row_slides, column_slides, inverse):
     """
     for segment in prange((len(src) + SEGMENT - 1) // SEGMENT):
         state = _seed(seeds, np.int64(segment))
-        words = np.empty((4, LANES), np.uint64)
-        for row in range(3):
-            # Row 0, which scrambling uses, is overwritten by row 1.
-            _row(state, cloud, words[max(row, 1) - 1])
+        words = np.empty(4 * LANES, np.uint64)
         stream = words.view(np.uint8)
-        p, q, mask = stream[0], stream[1], stream[2:].reshape(-1)
+        p, q, mask = stream[:ROW_BYTES], stream[ROW_BYTES : 2 * ROW_BYTES], stream[2 * ROW_BYTES :]
+        # Row 0, which scrambling uses, comes first and goes.
+        for row in (0, 0, 1):
+            _row(state, cloud, words[row * LANES :][:LANES])
         batch, places = np.empty(BATCH, np.uint8), np.empty(BATCH // CELL, np.uint64)
         end = min((segment + 1) * SEGMENT, len(src))
         for start in range(segment * SEGMENT, end, BATCH):
@@ -172,31 +173,28 @@ def decompose(src, dst, seeds, cloud, row_slides, column_slides, inverse):
             count = 0
             if not inverse:
                 count = _find(src, start, length, places, row_slides, column_slides, inverse)
-            for row in range(2, 4):
-                _row(state, cloud, words[row])
+            for row in (2, 3):
+                _row(state, cloud, words[row * LANES :][:LANES])
             _gather(src, start, length, places, count, batch)
             for at in range(0, length, BLOCK):
                 block = min(BLOCK, length - at)
-                half = block // 2
-                basis = at // 2
-                x, y = batch[at:][:half], batch[at + half :][:half]
-                new_x, new_y = dst[start + at :][:half], dst[start + at + half :][:half]
-                mask_x, mask_y = mask[at:][:half], mask[at + half :][:half]
-                p_here, q_here = p[basis:][:half], q[basis:][:half]
+                half = U(block // 2)
+                x, y, to, vector = U(at), U(at) + half, U(start + at), U(at // 2)
                 if inverse:
                     for i in range(half):
-                        u = np.uint8(x[i] ^ mask_x[i])
-                        v = np.uint8(np.uint8(y[i] ^ mask_y[i]) - np.uint8(q_here[i] * u))
-                        new_y[i] = v
-                        new_x[i] = np.uint8(u - np.uint8(p_here[i] * v))
+                        u = np.uint8(batch[x + i] ^ mask[x + i])
+                        v = np.uint8(np.uint8(batch[y + i] ^ mask[y + i]) - np.uint8(q[vector + i] * u))
+                        dst[to + half + i] = v
+                        dst[to + i] = np.uint8(u - np.uint8(p[vector + i] * v))
                 else:
                     for i in range(half):
-                        u = np.uint8(x[i] + np.uint8(p_here[i] * y[i]))
-                        v = np.uint8(y[i] + np.uint8(q_here[i] * u))
-                        new_x[i] = u ^ mask_x[i]
-                        new_y[i] = v ^ mask_y[i]
+                        u = np.uint8(batch[x + i] + np.uint8(p[vector + i] * batch[y + i]))
+                        v = np.uint8(batch[y + i] + np.uint8(q[vector + i] * u))
+                        dst[to + i] = u ^ mask[x + i]
+                        dst[to + half + i] = v ^ mask[y + i]
                 if block % 2:
-                    dst[start + at + block - 1] = batch[at + block - 1] ^ mask[at + block - 1]
+                    last = U(at + block - 1)
+                    dst[U(start) + last] = batch[last] ^ mask[last]
 
 
 @njit(nogil=True, cache=True)
