@@ -283,10 +283,8 @@ def demo(
 @app.command()
 def warmup() -> None:
     """Compile the cipher ahead of its first use, when a container is built for example."""
-    from imgcrypt import cipher
-
     started = time.perf_counter()
-    cipher.warm_up()
+    _warm_up()
     print(f"The cipher is compiled and cached ({time.perf_counter() - started:.1f} s).")
 
 
@@ -302,6 +300,14 @@ def bench(context: typer.Context) -> None:
     cli.app(context.args, prog_name=context.command_path)
 
 
+def _warm_up() -> None:
+    from imgcrypt import cipher
+    from imgcrypt.export import bitplanes
+
+    cipher.warm_up()
+    bitplanes.warm_up()
+
+
 class _Loading:
     """Loads the cipher's kernels in the background; says so when that takes long, as the first time it does."""
 
@@ -311,10 +317,8 @@ class _Loading:
         self._thread.start()
 
     def _load(self) -> None:
-        from imgcrypt import cipher
-
         try:
-            cipher.warm_up()
+            _warm_up()
         except BaseException as error:
             self._error = error
 

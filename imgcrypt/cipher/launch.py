@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import importlib
 import importlib.metadata
 import os
 import sys
@@ -28,9 +29,21 @@ _loading = ForkSafeLock()
 
 
 def kernels() -> ModuleType:
-    """The module of compiled kernels, loaded once."""
+    """The module of the cipher's compiled kernels, loaded once."""
     with _loading:
         return _load()
+
+
+def load(name: str) -> ModuleType:
+    """Another module of compiled kernels, serial ones, which need no threading layer."""
+    with _loading:
+        return _import(name)
+
+
+@functools.cache
+def _import(name: str) -> ModuleType:
+    with _writable_cache():
+        return importlib.import_module(name)
 
 
 @functools.cache
@@ -45,10 +58,7 @@ def _load() -> ModuleType:
     if config.THREADING_LAYER == "workqueue" or _running_layer() == "workqueue":
         global lock
         lock = ForkSafeLock()
-    with _writable_cache():
-        from imgcrypt.cipher import kernels as module
-
-    return module
+    return _import("imgcrypt.cipher.kernels")
 
 
 def _running_layer() -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,14 +159,8 @@ def pack(tables: Tables, classes: Bytes, indices: NDArray[np.uint16], length: in
     payload = np.zeros(length, np.uint8)
     payload[: len(table)] = table
     payload[length - len(check) :] = check
-    at = len(table)
-    for row, counts in zip(indices, bits, strict=True):
-        active = np.flatnonzero(counts)
-        left = counts.reshape(-1)[active]
-        bit = np.repeat(row.reshape(-1)[active], left) >> _shifts(left)
-        packed = np.packbits((bit & 1).astype(np.uint8))
-        payload[at : at + len(packed)] = packed
-        at += len(packed)
+    room = payload[len(table) : length - len(check)]
+    _kernels().write(*(np.ascontiguousarray(each).reshape(len(classes), -1) for each in (indices, bits)), room)
     return payload
 
 
@@ -195,23 +190,10 @@ def unpack(tables: Tables, payload: Bytes, valid: Bytes | None, height: int, wid
         # Where each bit lies follows from all classes together: without them none can be told from another.
         bits[:] = 0
     indices = np.zeros(bits.shape, np.uint16)
-    at = count
-    for row, counts in zip(indices.reshape(height, -1), bits.reshape(height, -1), strict=True):
-        active = np.flatnonzero(counts)
-        if not len(active):
-            continue
-        left = counts[active]
-        starts = np.cumsum(left, dtype=np.int64) - left
-        total = int(starts[-1]) + int(left[-1])
-        held = -(-total // 8)
-        shifts = _shifts(left)
-        row[active] = np.add.reduceat(
-            np.unpackbits(payload[at : at + held])[:total].astype(np.uint16) << shifts, starts
-        )
-        if valid is not None:
-            lost = np.repeat(valid[at : at + held] == 0, 8)[:total]
-            counts[active] = np.minimum(left, np.minimum.reduceat(np.where(lost, PLANES - 1 - shifts, PLANES), starts))
-        at += held
+    room = slice(count, len(payload) - checks)
+    there = np.zeros(0, np.uint8) if valid is None else valid[room].astype(np.uint8)
+    # A copy of its own: the kernel would be compiled a second time for one that is read-only.
+    _kernels().read(payload[room].copy(), there, *(each.reshape(height, -1) for each in (bits, indices)))
     return Known(chosen, level, classes, indices, bits)
 
 
@@ -245,7 +227,14 @@ def allocate(tables: Tables, classes: Bytes, mode: int, room: int) -> tuple[int,
     return level, bits
 
 
-def _shifts(counts: Bytes) -> NDArray[np.uint16]:
-    """How far each bit lies above the last of ten, for coefficients of so many bits, one after the other."""
-    starts = np.cumsum(counts, dtype=np.int64) - counts
-    return (PLANES - 1 - np.arange(counts.sum(dtype=np.int64)) + np.repeat(starts, counts)).astype(np.uint16)
+def warm_up() -> None:
+    """Load the kernels, compiling them if no cache holds them."""
+    bits, indices = np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint16)
+    _kernels().write(indices, bits, bits[0])
+    _kernels().read(bits[0], bits[0], bits, indices)
+
+
+def _kernels() -> Any:
+    from imgcrypt.cipher import launch
+
+    return launch.load("imgcrypt.export.bitkernels")

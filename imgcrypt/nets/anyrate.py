@@ -122,17 +122,19 @@ class Reconstructor(nn.Module):
         """
         sampler = self.sampler[0]
         low, high, centroid, variance = known
-        planes = _exactly(sampler.inverse, centroid, mode)
+        patches = self.patches(_exactly(sampler.inverse, centroid, mode))
         doubt, error = self.doubt(variance, mode)
         water = (level.to(doubt) / 256 - 0.5).view(-1, 1, 1, 1).expand(doubt.shape[0], 1, *doubt.shape[2:])
-        features = F.leaky_relu(self.enter(torch.cat([self.maps(planes, error), doubt, water], 1)), SLOPE)
+        features = F.leaky_relu(self.enter(torch.cat([self.maps(patches, error), doubt, water], 1)), SLOPE)
         for i, stage in enumerate(self.stages):
-            change, features = stage(self.maps(planes, error), features)
-            planes = planes + _exactly(self.change, change, error)
+            change, features = stage(self.maps(patches, error), features)
+            patches = patches + change.reshape(patches.shape).float() * error[:, :, None]
             if i % 2:
+                planes = self.planes(patches)
                 coefficients = _exactly(sampler.transform, planes, mode)
                 inside = torch.minimum(torch.maximum(coefficients, low), high)
                 planes = planes + stage.trust * _exactly(sampler.inverse, inside - coefficients, mode)
+                patches = self.patches(planes)
         return sampler.picture(planes)
 
     def doubt(self, variance: Tensor, mode: int) -> tuple[Tensor, Tensor]:
@@ -147,21 +149,23 @@ class Reconstructor(nn.Module):
         doubt = torch.log2(bands + 1e-2).flatten(1, 2) / 8 - 0.5
         return tuple(F.interpolate(maps, scale_factor=16 // UNSHUFFLE, mode="nearest") for maps in (doubt, error))
 
-    def maps(self, planes: Tensor, error: Tensor) -> Tensor:
-        """What the convolutions see of the planes: each 2 x 2 pixels' cosine transform, on comparable scales."""
+    def patches(self, planes: Tensor) -> Tensor:
+        """The cosine transform of each 2 x 2 pixels of (N, C, 32 h, 32 w): (N, C, 4, 16 h, 16 w)."""
         n, c, height, width = planes.shape
         kernels = self.patch.reshape(-1, 1, UNSHUFFLE, UNSHUFFLE)
-        seen = F.conv2d(planes.reshape(n * c, 1, height, width), kernels, None, UNSHUFFLE)
-        seen = seen.reshape(n, c, UNSHUFFLE**2, height // UNSHUFFLE, width // UNSHUFFLE)
-        flat, detail = seen[:, :, :1] / 256, seen[:, :, 1:] / (error + 1)[:, :, None]
-        return torch.cat([flat, detail / (2 + detail.abs() / 4)], 2).flatten(1, 2)
+        seen = _exactly(F.conv2d, planes.reshape(n * c, 1, height, width), kernels, None, UNSHUFFLE)
+        return seen.reshape(n, c, UNSHUFFLE**2, height // UNSHUFFLE, width // UNSHUFFLE)
 
-    def change(self, said: Tensor, error: Tensor) -> Tensor:
-        """The inverse for what the convolutions say, in units of the expected error: (N, C, 32 h, 32 w)."""
-        n, c, height, width = error.shape
-        patches = self.patch.T @ said.reshape(n, c, UNSHUFFLE**2, -1)
-        patches = patches.reshape(n, c, UNSHUFFLE**2, height, width) * error[:, :, None]
-        return F.pixel_shuffle(patches.flatten(1, 2), UNSHUFFLE)
+    def planes(self, patches: Tensor) -> Tensor:
+        """The inverse of :meth:`patches`."""
+        n, c, _, height, width = patches.shape
+        pixels = _exactly(torch.matmul, self.patch.T, patches.reshape(n, c, UNSHUFFLE**2, -1))
+        return F.pixel_shuffle(pixels.reshape(n, c * UNSHUFFLE**2, height, width), UNSHUFFLE)
+
+    def maps(self, patches: Tensor, error: Tensor) -> Tensor:
+        """What the convolutions see of :meth:`patches`, on comparable scales: (N, 4 C, 16 h, 16 w)."""
+        flat, detail = patches[:, :, :1] / 256, patches[:, :, 1:] / (error + 1)[:, :, None]
+        return torch.cat([flat, detail / (2 + detail.abs() / 4)], 2).flatten(1, 2)
 
 
 def _exactly(function: Callable[..., Tensor], first: Tensor, *rest: Any) -> Tensor:
