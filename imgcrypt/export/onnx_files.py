@@ -35,6 +35,8 @@ def write(
         notes: go into the file as its metadata.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # torch.onnx.export puts back the mode that it found, in the nets inside too.
+    graph.eval()
     torch.onnx.export(
         graph,
         tuple(inputs.values()),
