@@ -52,10 +52,10 @@ def seal(payload: NDArray[np.uint8], header: Header, key: Key, secrets: Secrets)
     packed += _mac(packed, header, secrets.file_key)
 
     image_key, seal_key = _image_keys(header, secrets.file_key)
-    enciphered = cipher.encipher(payload, image_key, out=cipher.work_space(len(payload), "enciphered")).data
+    enciphered = cipher.encipher(payload, image_key, out=cipher.work_space(len(payload), 1)).data
     chunk_cipher = _ChunkCipher(header.suite, seal_key)
     # Made in memory that is there already, then copied once: that costs less than memory new from the system.
-    file = cipher.work_space(header.metadata_at + header.header_bytes, "sealed").data
+    file = cipher.work_space(header.metadata_at + header.header_bytes, 0).data
     for number in range(header.chunks):
         at, length = header.chunk_at(number)
         start = number * header.chunk_bytes
@@ -76,7 +76,7 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, NDArray[np.uint8]
     file_key = _unlock(header, data[: header.header_bytes], key)
     image_key, seal_key = _image_keys(header, file_key)
     chunk_cipher = _ChunkCipher(header.suite, seal_key)
-    enciphered = cipher.work_space(header.payload_bytes, "enciphered")
+    enciphered = cipher.work_space(header.payload_bytes, 1)
     view = enciphered.data
     for number in range(header.chunks):
         at, length = header.chunk_at(number)

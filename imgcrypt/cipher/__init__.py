@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 WORK_SPACE = 16 << 20
-"""The most bytes that a thread keeps for each use of :func:`work_space`."""
+"""The most bytes that a thread keeps of each :func:`work_space`."""
 CACHE_LINE = 64
 """Bytes that the memory hands out together: a cell that is on such a border costs one read, any other two."""
 _own = threading.local()
@@ -50,7 +50,7 @@ def encipher(data: Bytes, key: bytes, *, out: Bytes | None = None) -> Bytes:
     kernels, lock = _kernels()
     data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
-    middle = work_space(len(data), "scrambled")
+    middle = work_space(len(data), 0)
     if out is None:
         out = np.empty_like(data)
     with lock:
@@ -67,7 +67,7 @@ def decipher(data: Bytes, key: bytes, *, overwrite: bool = False) -> Bytes:
     data = np.require(data, np.uint8, ["C"])
     seeds, cloud, slides = _schedule(len(data), key)
     in_place = overwrite and data.flags.writeable and data.ctypes.data % 8 == 0
-    middle = data if in_place else work_space(len(data), "scrambled")
+    middle = data if in_place else work_space(len(data), 0)
     out = np.empty_like(data)
     with lock:
         kernels.decompose(_read_only(data), middle, seeds, cloud, *slides, True)
@@ -134,22 +134,22 @@ def keystream_blocks(key: bytes, first: int = 0, segments: int = 64) -> Iterator
         yield _raw_rows(key, RAW_STREAM, segments * SEGMENT_ROWS * ROW_BYTES, segment)
 
 
-def work_space(size: int, use: str) -> Bytes:
-    """Memory for intermediate results: uint8 (size,), valid until this thread's next call for the same use.
+def work_space(size: int, number: int) -> Bytes:
+    """Memory for intermediate results: uint8 (size,), valid until this thread's next call for the same number.
 
     Memory new from the system costs more than the kernels that fill it, so each thread keeps its own, up to
-    WORK_SPACE bytes. It begins on a border of CACHE_LINE bytes.
+    WORK_SPACE bytes. It begins on a border of CACHE_LINE bytes. :func:`encipher` and :func:`decipher` use number 0.
     """
     import numpy as np
 
-    spaces: dict[str, Bytes] = vars(_own)
-    if use not in spaces or len(spaces[use]) < size:
+    spaces: dict[int, Bytes] = vars(_own).setdefault("spaces", {})
+    if number not in spaces or len(spaces[number]) < size:
         space = np.empty(size + CACHE_LINE, np.uint8)
         space = space[-space.ctypes.data % CACHE_LINE :]
         if size > WORK_SPACE:
             return space[:size]
-        spaces[use] = space
-    return spaces[use][:size]
+        spaces[number] = space
+    return spaces[number][:size]
 
 
 def warm_up() -> None:

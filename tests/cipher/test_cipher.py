@@ -204,15 +204,15 @@ def test_overwrite_gives_the_same_and_leaves_read_only_data_alone() -> None:
 def test_work_space_is_a_threads_own_and_bounded() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    mine = cipher.work_space(1000, "one use")
+    mine = cipher.work_space(1000, 0)
     assert mine.ctypes.data % cipher.CACHE_LINE == 0
-    assert np.shares_memory(mine, cipher.work_space(500, "one use"))
-    assert not np.shares_memory(mine, cipher.work_space(500, "another"))
+    assert np.shares_memory(mine, cipher.work_space(500, 0))
+    assert not np.shares_memory(mine, cipher.work_space(500, 1))
     with ThreadPoolExecutor(1) as pool:
-        assert not np.shares_memory(mine, pool.submit(cipher.work_space, 1000, "one use").result())
-    large = cipher.work_space(cipher.WORK_SPACE + 1, "one use")
+        assert not np.shares_memory(mine, pool.submit(cipher.work_space, 1000, 0).result())
+    large = cipher.work_space(cipher.WORK_SPACE + 1, 0)
     assert len(large) == cipher.WORK_SPACE + 1
-    assert not np.shares_memory(large, cipher.work_space(cipher.WORK_SPACE + 1, "one use"))
+    assert not np.shares_memory(large, cipher.work_space(cipher.WORK_SPACE + 1, 0))
 
 
 def test_results_survive_the_next_call() -> None:
