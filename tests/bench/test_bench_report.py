@@ -15,15 +15,26 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from imgcrypt import pictures
-from imgcrypt.bench import coldstart, common, page, quality, report, report_parts, robustness, stages, subjects, timing
-from imgcrypt.bench.cli import app
-from imgcrypt.bench.common import BenchError
-from imgcrypt.bench.report_parts import Effort
-from imgcrypt.errors import ImageError, ImgcryptError
+pytest.importorskip("matplotlib", reason="the report needs imgcrypt[bench]")
+pytest.importorskip("skimage", reason="the report needs imgcrypt[bench]")
 
-pytest.importorskip("matplotlib")
-pytest.importorskip("skimage")
+from imgcrypt import pictures  # noqa: E402
+from imgcrypt.bench import (  # noqa: E402
+    coldstart,
+    common,
+    page,
+    quality,
+    report,
+    report_parts,
+    robustness,
+    stages,
+    subjects,
+    timing,
+)
+from imgcrypt.bench.cli import app  # noqa: E402
+from imgcrypt.bench.common import BenchError  # noqa: E402
+from imgcrypt.bench.report_parts import Effort  # noqa: E402
+from imgcrypt.errors import ImageError, ImgcryptError  # noqa: E402
 
 TINY = Effort(pairs=1, sides=(64,), payloads=(4096,), attacked=16, known=(2,), repeats=1)
 VOID = {"meta", "img", "br", "link", "input", "hr"}
