@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 pytest.importorskip("matplotlib", reason="the report needs imgcrypt[bench]")
 pytest.importorskip("skimage", reason="the report needs imgcrypt[bench]")
 
-from imgcrypt import pictures  # noqa: E402
-from imgcrypt.bench import (  # noqa: E402
+from imgcrypt import pictures
+from imgcrypt.bench import (
     coldstart,
     common,
     page,
@@ -31,10 +31,10 @@ from imgcrypt.bench import (  # noqa: E402
     subjects,
     timing,
 )
-from imgcrypt.bench.cli import app  # noqa: E402
-from imgcrypt.bench.common import BenchError  # noqa: E402
-from imgcrypt.bench.report_parts import Effort  # noqa: E402
-from imgcrypt.errors import ImageError, ImgcryptError  # noqa: E402
+from imgcrypt.bench.cli import app
+from imgcrypt.bench.common import BenchError
+from imgcrypt.bench.report_parts import Effort
+from imgcrypt.errors import ImageError, ImgcryptError
 
 TINY = Effort(pairs=1, sides=(64,), payloads=(4096,), attacked=16, known=(2,), repeats=1)
 VOID = {"meta", "img", "br", "link", "input", "hr"}
