@@ -136,6 +136,7 @@ def scramble(src, dst, seeds, cloud, row_slides, column_slides, inverse):
         if inverse:
             places = np.empty(SEGMENT // CELL, np.uint64)
             count = _find(src, start, length, places, row_slides, column_slides, inverse)
+            # The memory has the time that the row takes to bring the cells.
             _row(state, cloud, words)
             _gather(src, start, length, places, count, before)
             after = np.empty(SEGMENT, np.uint8)

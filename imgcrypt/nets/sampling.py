@@ -118,6 +118,7 @@ class Sampler(nn.Module):
         All of one shape; bits below the first ones do not count.
         """
         cell = (bits * FULL + indices).int()
+        # What self.scale holds: in the exported graph this costs less than to look it up.
         size = torch.exp(steps.float() * (math.log(2) / SCALE_STEPS) + math.log(2) * SCALE_ORIGIN)
         low = (means + size * self.low[cell]).clamp(min=-BEYOND)
         high = (means + size * self.high[cell]).clamp(max=BEYOND)
