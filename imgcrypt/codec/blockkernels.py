@@ -15,31 +15,50 @@ SMALLEST, LARGEST = 3, 5
 
 
 @njit(nogil=True, cache=True)
-def _turn(source, tall, wide, down, along, middle, out):
-    """down @ source @ along of a block; what is 0 in its rows, or after its last column, costs nothing."""
-    middle[:tall, :wide] = 0
-    for k in range(tall):
-        some = False
-        for j in range(wide):
-            some |= source[k, j] != 0
-        if some:
-            for i in range(tall):
-                factor = down[i, k]
-                for j in range(wide):
-                    middle[i, j] += factor * source[k, j]
+def _block(plane, y, x, tall, wide, out):
+    """A block of a plane, with zeros up to multiples of 4."""
     for i in range(tall):
-        out[i, :wide] = 0
-    last = 0
-    for k in range(wide):
+        for j in range(wide):
+            out[i, j] = plane[y + i, x + j]
+    for i in range(tall, tall + 3 & ~3):
+        out[i, : wide + 3 & ~3] = 0
+    for i in range(tall):
+        out[i, wide : wide + 3 & ~3] = 0
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _times(down, source, tall, wide, out):
+    """out = down @ source of a block, where rows of zeros cost nothing; sides up to multiples of 4 are zeros."""
+    out[:tall, : wide + 3 & ~3] = 0
+    for k in range(0, tall, 4):
+        some = np.float32(0)
+        for j in range(wide):
+            some += abs(source[k, j]) + abs(source[k + 1, j]) + abs(source[k + 2, j]) + abs(source[k + 3, j])
+        if some == 0:
+            continue
         for i in range(tall):
+            a, b, c, d = down[i, k], down[i, k + 1], down[i, k + 2], down[i, k + 3]
+            for j in range(wide):
+                out[i, j] += a * source[k, j] + b * source[k + 1, j] + c * source[k + 2, j] + d * source[k + 3, j]
+
+
+@njit(nogil=True, cache=True)
+def _turn(source, tall, wide, down, along, middle, out):
+    """down @ source @ along of a block, where rows of zeros cost nothing."""
+    _times(down, source, tall, wide, middle)
+    last = 0
+    for i in range(tall):
+        for k in range(last, wide):
             if middle[i, k] != 0:
                 last = k + 1
-                break
     for i in range(tall):
-        for k in range(last):
-            factor = middle[i, k]
+        for j in range(wide):
+            out[i, j] = 0
+        for k in range(0, last, 4):
+            a, b, c, d = middle[i, k], middle[i, k + 1], middle[i, k + 2], middle[i, k + 3]
             for j in range(wide):
-                out[i, j] += factor * along[k, j]
+                out[i, j] += a * along[k, j] + b * along[k + 1, j] + c * along[k + 2, j] + d * along[k + 3, j]
 
 
 @njit(nogil=True, cache=True)
@@ -59,7 +78,7 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
     """
     count, height, width = planes.shape
     found = np.empty((3, count, SIDE, SIDE), np.float32)
-    middle = np.empty((SIDE, SIDE), np.float32)
+    middle, source = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     costs = np.empty((3, 4, 4), np.float32)
     scale = np.float32(16 * inverse_step)
     most = len(curve) - 1
@@ -79,7 +98,7 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                         for plane in range(count):
                             out = found[size - SMALLEST, plane, a * side : a * side + tall, b * side : b * side + wide]
                             _turn(
-                                planes[plane, y : y + tall, x : x + wide], tall, wide,
+                                _block(planes[plane], y, x, tall, wide, source), tall, wide,
                                 cosines[tall], transposed[wide], middle, out,
                             )  # fmt: skip
                             for i in range(tall):
@@ -125,7 +144,7 @@ def synthesize(coefficients, sides, first, last, cosines, transposed, planes):
         planes: float32 (C, H, W), written.
     """
     count, height, width = planes.shape
-    middle = np.empty((SIDE, SIDE), np.float32)
+    middle, source = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     for row in range(first * 4, min(last * 4, sides.shape[0])):
         for column in range(sides.shape[1]):
             size = np.int64(sides[row, column])
@@ -136,6 +155,6 @@ def synthesize(coefficients, sides, first, last, cosines, transposed, planes):
             tall, wide = min(8 * cells, height - y), min(8 * cells, width - x)
             for plane in range(count):
                 _turn(
-                    coefficients[plane, y : y + tall, x : x + wide], tall, wide,
+                    _block(coefficients[plane], y, x, tall, wide, source), tall, wide,
                     transposed[tall], cosines[wide], middle, planes[plane, y : y + tall, x : x + wide],
                 )  # fmt: skip

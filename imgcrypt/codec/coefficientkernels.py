@@ -134,61 +134,70 @@ def _length(value):
 
 
 @njit(nogil=True, cache=True)
-def _behind(here, r, c):
-    """Magnitudes of higher frequencies next to one, in eighths."""
-    return 2 * (here[r + 1, c] + here[r, c + 1]) + (
-        here[r + 1, c + 1] + here[r + 2, c] + here[r, c + 2] + here[r + 1, c - 1]
-    )
+def _below(here, r, wide, sums):
+    """Magnitudes of the frequencies below those of a row, in eighths."""
+    for c in range(MARGIN, wide + MARGIN):
+        sums[c] = 2 * here[r + 1, c] + here[r + 1, c + 1] + here[r + 1, c - 1] + here[r + 2, c]
 
 
 @njit(nogil=True, cache=True)
-def _ahead(here, r, c):
-    """Magnitudes of lower frequencies next to one, in eighths."""
-    return 2 * (here[r - 1, c] + here[r, c - 1]) + (
-        here[r - 1, c - 1] + here[r - 2, c] + here[r, c - 2] + here[r - 1, c + 1]
-    )
+def _ahead(here, r, wide, sums):
+    """Magnitudes of lower frequencies next to those of a row, in eighths."""
+    for c in range(MARGIN, wide + MARGIN):
+        sums[c] = 2 * (here[r - 1, c] + here[r, c - 1]) + (
+            here[r - 1, c - 1] + here[r - 2, c] + here[r, c - 2] + here[r - 1, c + 1]
+        )
 
 
 @njit(nogil=True, cache=True)
-def _across(known, plane, r, c):
-    """Magnitudes at the same place of planes coded before, in eighths."""
-    total = 0
+def _outside(known, plane, r, wide, profile, cell_j, sums):
+    """Magnitudes in the blocks around and in planes coded before, of the frequencies of a row, in sixteenths."""
+    for j in range(wide):
+        sums[j + MARGIN] = profile[cell_j[j]]
     for other in range(plane):
         there = known[other]
-        here = 4 * there[r, c] + there[r - 1, c] + there[r, c - 1] + there[r + 1, c] + there[r, c + 1]
-        total += here << other
-    return total
+        for c in range(MARGIN, wide + MARGIN):
+            sums[c] += (
+                4 * there[r, c] + there[r - 1, c] + there[r, c - 1] + there[r + 1, c] + there[r, c + 1]
+            ) << other
 
 
 @njit(nogil=True, cache=True)
 def _expect(left, up, row, column, rows, columns, expected):
     """The profile that a block's neighbours let expect, in sixteenths: the mean of theirs."""
-    count = rows + columns
+    share = 131072 // (rows + columns)
+    expected[:] = 0
+    for k in range(rows):
+        expected += left[row + k]
+    for k in range(columns):
+        expected += up[column + k]
     for i in range(CELLS):
         for j in range(CELLS):
-            total = 0
-            for k in range(rows):
-                total += left[row + k, i, j]
-            for k in range(columns):
-                total += up[column + k, i, j]
-            expected[i, j] = total * 2 // count
+            expected[i, j] = expected[i, j] * share >> 16
 
 
 @njit(nogil=True, cache=True)
-def _remember(left, up, row, column, rows, columns, here, tall, wide, cell_i, cell_j, empty):
+def _remember(left, up, row, column, rows, columns, here, tall, wide, cell_i, profile, empty):
     """Leave a block's own profile for its neighbours."""
-    profile = np.zeros((CELLS, CELLS), np.int64)
+    profile[:] = 0
     if not empty:
+        share = (1 << 26) // (tall * wide)
         for i in range(tall):
-            for j in range(wide):
-                profile[cell_i[i], cell_j[j]] += here[i + MARGIN, j + MARGIN]
-    for i in range(CELLS):
-        for j in range(CELLS):
-            value = profile[i, j] * 1024 // (tall * wide)
-            for k in range(rows):
-                left[row + k, i, j] = value
-            for k in range(columns):
-                up[column + k, i, j] = value
+            cell, start = cell_i[i], 0
+            for j in range(CELLS):
+                end = ((j + 1) * wide + CELLS - 1) // CELLS
+                total = profile[cell, j]
+                for k in range(start, end):
+                    total += here[i + MARGIN, k + MARGIN]
+                profile[cell, j] = total
+                start = end
+        for i in range(CELLS):
+            for j in range(CELLS):
+                profile[i, j] = profile[i, j] * share >> 16
+    for k in range(rows):
+        left[row + k] = profile
+    for k in range(columns):
+        up[column + k] = profile
 
 
 @njit(nogil=True, cache=True)
@@ -217,14 +226,15 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
     kind = 0 if first else 1
     gap = before - now
     middle = 0 if first else (1 << gap) - 1 >> 1
-    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
     left_extent = np.zeros((planes, high), np.int64)
     up_extent = np.zeros((planes, broad), np.int64)
     left_mean = np.zeros((planes, high), np.int64)
     up_mean = np.zeros((planes, broad), np.int64)
-    expected = np.zeros((CELLS, CELLS), np.int32)
-    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
+    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
+    below, ahead, outside = np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64)
+    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     low, span, at = np.int64(0), np.int64(0xFFFFFFFF), np.int64(0)
@@ -279,9 +289,9 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
             if encoding:
                 reach = -1
                 for i in range(tall):
-                    for j in range(wide):
-                        if abs(q[plane, y + i, x + j]) >> now and i + j:
-                            reach = max(reach, turn_i[i] + turn_j[j])
+                    for j in range(i == 0, wide):
+                        here_too = (abs(q[plane, y + i, x + j]) >> now) > 0
+                        reach = max(reach, here_too * (turn_i[i] + turn_j[j] + 1) - 1)
                 extent = 0 if reach < 0 else 1 if reach < 8 else 2 if reach < 16 else 3 if reach < 32 else 4
             around = 0
             for k in range(rows):
@@ -357,6 +367,11 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                 for i in range(tall - 1, -1, -1):
                     if turn_i[i] >= limit:
                         continue
+                    _below(here, i + MARGIN, wide, below)
+                    _outside(known, plane, i + MARGIN, wide, expected[cell_i[i]], cell_j, outside)
+                    if not first:
+                        _ahead(here, i + MARGIN, wide, ahead)
+                    one, two = np.int64(0), np.int64(0)
                     for j in range(min(wide, ((limit - turn_i[i]) * wide + SIDE - 1) // SIDE) - 1, -1, -1):
                         if first and i + j == 0:
                             continue
@@ -367,20 +382,19 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                         if encoding:
                             old = magnitude >> before
                             magnitude >>= now
-                        outer = expected[cell_i[i], cell_j[j]]
-                        across = _across(known, plane, r, c) if plane else 0
-                        behind = _behind(here, r, c)
+                        # Of higher frequencies in the row, the two nearest: one and two.
+                        behind = below[c] + 2 * one + two
+                        two, one = one, np.int64(0)
                         if first:
                             inner = 2 * behind
                             part = (chroma * 3 + size - 3) * 64 + cell_i[i] * CELLS + cell_j[j]
                             part = part * (LEVELS // 2) + (np.int64(levels[min(inner, 1023)]) >> 1)
                         else:
-                            ahead = _ahead(here, r, c)
-                            inner = behind + ahead
-                            part = (chroma * LEVELS + np.int64(levels[min(4 * ahead, 1023)])) * LEVELS
+                            inner = behind + ahead[c]
+                            part = (chroma * LEVELS + np.int64(levels[min(4 * ahead[c], 1023)])) * LEVELS
                             part = (part + np.int64(levels[min(2 * behind, 1023)])) * LEVELS
-                            part += 2 * 3 * CELLS * CELLS * LEVELS // 2 + np.int64(levels[min(outer, 1023)])
-                        level = np.int64(levels[min(inner + outer + across, 1023)])
+                            part += 2 * 3 * CELLS * CELLS * LEVELS // 2 + np.int64(levels[min(outside[c], 1023)])
+                        level = np.int64(levels[min(inner + outside[c], 1023)])
                         zone = np.int64(zones[turn_i[i] + turn_j[j]])
                         band = BANDS + ((sort * ZONES + zone) * LEVELS + level) * SLOTS
                         part = PLACES + part * SLOTS
@@ -395,7 +409,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                             )  # fmt: skip
                             found, low, span, at = _raw(encoding, magnitude, gap - 1, low, span, at, data)
                             found |= (old << 1 | bit) << gap - 1
-                            here[r, c] = found
+                            here[r, c] = one = found
                             if not encoding:
                                 q[plane, y + i, x + j] = found if value > 0 else -found
                             continue
@@ -425,13 +439,13 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                             )  # fmt: skip
                             found, low, span, at = _raw(encoding, magnitude, bits - 2, low, span, at, data)
                             found |= (2 | bit) << bits - 2
-                        here[r, c] = found
+                        here[r, c] = one = found
                         bit, low, span, at = _raw(encoding, np.int64(value < 0), 1, low, span, at, data)
                         if not encoding:
                             q[plane, y + i, x + j] = -found if bit else found
             here[MARGIN, MARGIN] = 0  # what a DC coefficient is says nothing of the others
             _remember(
-                left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, cell_j, empty
+                left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, profile, empty
             )  # fmt: skip
     if not encoding:
         return at
@@ -467,10 +481,11 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
     """
     planes, height, width = q.shape
     high, broad = sides.shape
-    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
-    expected = np.zeros((CELLS, CELLS), np.int32)
-    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
+    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
+    below, ahead, outside = np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64)
+    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     # What a decision costs by the logit of its opposite, in sixteenths from -512 on.
@@ -511,27 +526,29 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
             for i in range(tall - 1, -1, -1):
                 if turn_i[i] >= limit:
                     continue
+                _below(here, i + MARGIN, wide, below)
+                _outside(known, plane, i + MARGIN, wide, expected[cell_i[i]], cell_j, outside)
+                one, two = np.int64(0), np.int64(0)
                 for j in range(min(wide, ((limit - turn_i[i]) * wide + SIDE - 1) // SIDE) - 1, -1, -1):
                     magnitude = abs(ratios[plane, y + i, x + j])
                     if i + j == 0:
                         continue
                     r, c = i + MARGIN, j + MARGIN
-                    outer = expected[cell_i[i], cell_j[j]]
-                    across = _across(known, plane, r, c) if plane else 0
-                    inner = 2 * _behind(here, r, c)
+                    inner = 2 * (below[c] + 2 * one + two)
+                    two = one
                     part = (chroma * 3 + size - 3) * 64 + cell_i[i] * CELLS + cell_j[j]
                     part = PLACES + (part * (LEVELS // 2) + (np.int64(levels[min(inner, 1023)]) >> 1)) * SLOTS
-                    level = np.int64(levels[min(inner + outer + across, 1023)])
+                    level = np.int64(levels[min(inner + outside[c], 1023)])
                     zone = np.int64(zones[turn_i[i] + turn_j[j]])
                     band = BANDS + (((chroma * 3 + size - 3) * ZONES + zone) * LEVELS + level) * SLOTS
                     logit = min(max((np.int64(logits[band]) + np.int64(logits[part])) >> 4, -511), 511)
                     best, least = 0, magnitude * magnitude + costs[512 + logit]
                     if magnitude > 0.5:
                         high_value = np.int64(magnitude + np.float32(0.5))
-                        one = costs[512 - logit] + price
+                        some = costs[512 - logit] + price
                         for value in range(max(high_value - 1, 1), high_value + 1):
                             length = _length(value)
-                            cost = one + price * (length - 1)
+                            cost = some + price * (length - 1)
                             for k in range(1, length + 1):
                                 slot = min(k, SLOTS - 1)
                                 logit = (np.int64(logits[band + slot]) + np.int64(logits[part + slot])) >> 4
@@ -541,7 +558,7 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
                             if away * away + cost < least:
                                 best, least = value, away * away + cost
                     gain += magnitude * magnitude - least
-                    here[r, c] = best
+                    here[r, c] = one = best
             if gain < price * floor:
                 here[: tall + 2 * MARGIN, : wide + 2 * MARGIN] = 0
             for i in range(tall):
@@ -552,5 +569,5 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
             value = np.int64(abs(ratio) + np.float32(0.45))
             q[plane, y, x] = -value if ratio < 0 else value
             _remember(
-                left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, cell_j, limit == 0
+                left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, profile, limit == 0
             )  # fmt: skip
