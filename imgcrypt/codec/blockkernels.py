@@ -104,6 +104,7 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                             for i in range(tall):
                                 for j in range(wide):
                                     total += curve[min(np.int64(abs(out[i, j]) * scale), most)]
+                            total -= curve[min(np.int64(abs(out[0, 0]) * scale), most)]
                         costs[size - SMALLEST, a, b] = total
             # From the smallest blocks up.
             whole = np.float32(0)

@@ -233,7 +233,11 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
     left_mean = np.zeros((planes, high), np.int64)
     up_mean = np.zeros((planes, broad), np.int64)
     expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
-    below, ahead, outside = np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64)
+    below, ahead, outside = (
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
+    )
     known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
@@ -484,7 +488,7 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
     left = np.zeros((planes, high, CELLS, CELLS), np.int64)
     up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
     expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
-    below, ahead, outside = np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64)
+    below, outside = np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64)
     known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
@@ -571,3 +575,73 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
             _remember(
                 left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, profile, limit == 0
             )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def doubt(q, sides, zones, levels, variances, ratios, counts, sums, error):
+    """How far a picture's samples are expected to be from those of the coefficients' integers.
+
+    Args:
+        q: int32 (C, H, W); sides, zones, levels: as in :func:`code`.
+        variances: float32 (2 * 3 * ZONES * LEVELS * 3,), in squares of the step, by what is around a coefficient.
+        ratios: float32 (C, H, W), true coefficients in steps, to fit ``variances``; else of no elements.
+        counts, sums: float64, as many as ``variances``; to the sums, the squares of errors are added.
+        error: float32 (C, ceil(H / 8), ceil(W / 8)), in steps, the result.
+    """
+    planes, height, width = q.shape
+    high, broad = sides.shape
+    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
+    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
+    below, ahead, outside = (
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
+    )
+    known = np.zeros((1, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
+    here = known[0]
+    turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
+    cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
+    for row in range(high):
+        for column in range(broad):
+            size = np.int64(sides[row, column])
+            cells = 1 << size - 3
+            if row % cells or column % cells:
+                continue
+            y, x = 8 * row, 8 * column
+            tall, wide = min(1 << size, height - y), min(1 << size, width - x)
+            rows, columns = tall + 7 >> 3, wide + 7 >> 3
+            for i in range(tall):
+                turn_i[i], cell_i[i] = i * SIDE // tall, i * CELLS // tall
+            for j in range(wide):
+                turn_j[j], cell_j[j] = j * SIDE // wide, j * CELLS // wide
+            for plane in range(planes):
+                here[: tall + 2 * MARGIN, : wide + 2 * MARGIN] = 0
+                for i in range(tall):
+                    for j in range(wide):
+                        here[i + MARGIN, j + MARGIN] = abs(q[plane, y + i, x + j])
+                here[MARGIN, MARGIN] = 0
+                _expect(left[plane], up[plane], row, column, rows, columns, expected)
+                total = np.float32(0)
+                sort = (min(plane, 1) * 3 + size - 3) * ZONES
+                for i in range(tall):
+                    _below(here, i + MARGIN, wide, below)
+                    _ahead(here, i + MARGIN, wide, ahead)
+                    _outside(known, 0, i + MARGIN, wide, expected[cell_i[i]], cell_j, outside)
+                    for j in range(wide):
+                        c = j + MARGIN
+                        inner = below[c] + 2 * here[i + MARGIN, c + 1] + here[i + MARGIN, c + 2] + ahead[c]
+                        level = np.int64(levels[min(inner + outside[c], 1023)])
+                        magnitude = np.int64(min(abs(q[plane, y + i, x + j]), 2))
+                        context = sort + np.int64(zones[turn_i[i] + turn_j[j]])
+                        context = (context * LEVELS + level) * 3 + magnitude
+                        total += variances[context]
+                        if ratios.size:
+                            away = ratios[plane, y + i, x + j] - q[plane, y + i, x + j]
+                            counts[context] += 1
+                            sums[context] += away * away
+                found = np.sqrt(total / np.float32(tall * wide))
+                error[plane, row : row + rows, column : column + columns] = found
+                _remember(
+                    left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, profile, False
+                )  # fmt: skip

@@ -26,7 +26,8 @@ class Tables:
     mixing begins with. ``stretch``: int16 (4096,), the logit of a probability in 1/256, by its 12 highest bits.
     ``squash``: uint16 (4096,), the probability of a logit, in 1/32768. ``rates``: int64 (1024,), how fast a state
     learns by its count, in 1/65536. ``zones``: uint8 (63,), the band of frequencies i + j of 32 each way.
-    ``levels``: uint8 (1024,), the class of a sum of magnitudes in sixteenths.
+    ``levels``: uint8 (1024,), the class of a sum of magnitudes in sixteenths. ``variances``: float32, of a coefficient's error in squares of the step, by
+    what is around it; the net alone reads them, and they decide nothing of what a file says.
     """
 
     states: NDArray[np.uint32]
@@ -36,6 +37,7 @@ class Tables:
     rates: NDArray[np.int64]
     zones: NDArray[np.uint8]
     levels: NDArray[np.uint8]
+    variances: NDArray[np.float32]
 
     @property
     def maps(self) -> tuple[Any, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ STEPS = (3.0, 5.0, 8.0, 14.0, 24.0, 42.0, 75.0, 130.0)
 """In gray levels."""
 PREVIEW = 110.0
 """About the step of a first layer."""
+VARIANCES = 2 * 3 * kernels.ZONES * kernels.LEVELS * 3
 COUNT = 16
 """The most that a state's count says at first: so many bits of a picture weigh as much as what training saw."""
 THRESHOLDS = (1, 3, 6, 10, 15, 22, 30, 42, 58, 80, 112, 160, 230, 340, 520)
@@ -38,6 +40,7 @@ def start() -> tables.Tables:
         rates=np.round(65536 / (np.arange(1024) + 1.5)).astype(np.int64),
         zones=np.searchsorted(BOUNDS, np.arange(63), "right").astype(np.uint8),
         levels=np.searchsorted(THRESHOLDS, np.arange(1024), "right").astype(np.uint8),
+        variances=np.full(VARIANCES, 0.08, np.float32),
     )
 
 
@@ -56,10 +59,11 @@ def main(
         states, weights = held.states.copy(), held.weights.copy()
         if i == 0:
             states[:] = 1 << 31
+        errors = np.zeros((2, VARIANCES))
         rng = np.random.default_rng(i)
         for k in rng.permutation(len(pictures)):
-            learn(variant(pictures[k], rng), rng, states, weights, held)
-        held = finish(held, states, weights)
+            learn(variant(pictures[k], rng), rng, states, weights, errors, held)
+        held = finish(held, states, weights, errors)
         save(out, held)
         print(f"round {i + 1}: {(states & 1023 > 0).mean():.0%} of the states seen", flush=True)
 
@@ -79,6 +83,7 @@ def learn(
     rng: np.random.Generator,
     states: NDArray[np.uint32],
     weights: NDArray[np.int64],
+    errors: NDArray[np.float64],
     held: tables.Tables,
 ) -> None:
     """Let the states see one picture at some steps, in one layer and in several."""
@@ -86,7 +91,13 @@ def learn(
     buffer = np.empty(4 * planes.size + 4096, np.uint8)
     for step in STEPS:
         code = picture.step_code(step * 2 ** rng.uniform(-0.4, 0.4))
-        whole = picture.quantize(*picture.transform(planes, code), code)
+        coefficients, sides = picture.transform(planes, code)
+        whole = picture.quantize(coefficients, sides, code)
+        ratios = coefficients / np.float32(picture.size(code))
+        error = np.empty((len(planes), *sides.shape), np.float32)
+        kernels.doubt(
+            whole.values, sides, held.zones, held.levels, held.variances, ratios, errors[0], errors[1], error
+        )  # fmt: skip
         most = max(round(np.log2(PREVIEW / step)), 0)
         for opens in {(0,), (most, 0), tuple(range(most, -1, -1))}:
             opens = tuple(sorted(set(opens), reverse=True))
@@ -99,15 +110,27 @@ def learn(
                 before = now
 
 
-def finish(held: tables.Tables, states: NDArray[np.uint32], weights: NDArray[np.int64]) -> tables.Tables:
+def finish(
+    held: tables.Tables, states: NDArray[np.uint32], weights: NDArray[np.int64], errors: NDArray[np.float64]
+) -> tables.Tables:
     """The tables with what was learned, less sure of it."""
     counts = np.minimum(states & 1023, COUNT)
-    return tables.Tables(**{**vars(held), "states": states >> 10 << 10 | counts, "weights": weights})
+    # What is seen seldom leans on all coefficients of its magnitude and level.
+    seen, sums = errors.reshape(2, -1, kernels.LEVELS, 3)
+    mean = sums.sum(0) / np.maximum(seen.sum(0), 1)
+    variances = ((sums + 30 * mean) / (seen + 30)).astype(np.float32).reshape(-1)
+    return tables.Tables(
+        **{**_fields(held), "states": states >> 10 << 10 | counts, "weights": weights, "variances": variances}
+    )
+
+
+def _fields(held: tables.Tables) -> dict[str, Any]:
+    return {field.name: getattr(held, field.name) for field in dataclasses.fields(held)}
 
 
 def save(path: Path, held: tables.Tables) -> None:
     """Write the tables."""
-    np.savez_compressed(path, **{name: value for name, value in vars(held).items() if name != "logits"})
+    np.savez_compressed(path, **_fields(held))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ from imgcrypt.nets import data
 from imgcrypt.nets.anyrate import Anyrate
 from imgcrypt.nets.baselines import MEASUREMENTS, METHODS, Baseline
 from imgcrypt.nets.fclbcnn import Fclbcnn, Net
+from imgcrypt.nets.restorer import Restorer
 
-NETS = ("anyrate", "fclbcnn", *METHODS)
+NETS = ("anyrate", "fclbcnn", "restorer", *METHODS)
 """The names of the nets."""
 COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
 """Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
@@ -46,12 +47,14 @@ HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
 
 
-def build(net: str, rate: float, gray: bool) -> Net | Anyrate:
-    """An untrained net of this name and rate, for color or for gray pictures alone; anyrate serves every rate."""
+def build(net: str, rate: float, gray: bool) -> Net | Anyrate | Restorer:
+    """An untrained net of this name and rate, for color or for gray pictures alone; anyrate and the restorer serve every rate."""
     if net not in NETS:
         raise typer.BadParameter(f"no net is called {net!r}; choose one of {', '.join(NETS)}")
     if net == "anyrate":
         return Anyrate(1 if gray else 3)
+    if net == "restorer":
+        return Restorer()
     if net in METHODS and not gray:
         raise typer.BadParameter(f"{net} is for gray pictures alone; add --gray")
     rates = MEASUREMENTS if net in METHODS else GRAY_SHAPES if gray else COLOR_SHAPES
@@ -75,12 +78,13 @@ def main(
     minutes: Annotated[
         float, typer.Option(min=0.01, help="end after this wall time, if the steps take longer")
     ] = math.inf,
+    threads: Annotated[int, typer.Option(min=0, help="of PyTorch; 0: as many as there are cores")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the last run into OUT stopped")] = False,
 ) -> None:
     """Train NET on every picture in the folders given."""
     device = _device(device)
     torch.manual_seed(seed)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{out} holds a training; go on with it by --resume, or give another --out")
@@ -135,7 +139,7 @@ def main(
 class Trainer:
     """A net, its moving average, its optimizer and how far they are."""
 
-    def __init__(self, net: Net | Anyrate, device: str, steps: int, minutes: float = math.inf) -> None:
+    def __init__(self, net: Net | Anyrate | Restorer, device: str, steps: int, minutes: float = math.inf) -> None:
         self.net = net.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
         self.device, self.steps, self.minutes, self.step = device, steps, minutes, 0
