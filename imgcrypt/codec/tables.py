@@ -22,12 +22,16 @@ FILE = Path(__file__).parent / "tables.npz"
 class Tables:
     """What the kernels of the picture code look up.
 
-    ``states``: uint32 (STATES,), the probability and count that each state begins with. ``weights``: int64, what
-    mixing begins with. ``stretch``: int16 (4096,), the logit of a probability in 1/256, by its 12 highest bits.
-    ``squash``: uint16 (4096,), the probability of a logit, in 1/32768. ``rates``: int64 (1024,), how fast a state
-    learns by its count, in 1/65536. ``zones``: uint8 (63,), the band of frequencies i + j of 32 each way.
-    ``levels``: uint8 (1024,), the class of a sum of magnitudes in sixteenths. ``variances``: float32, of a coefficient's error in squares of the step, by
-    what is around it; the net alone reads them, and they decide nothing of what a file says.
+    Attributes:
+        states: uint32 (STATES,), what each state begins with: 22 bits of probability, 10 of a count.
+        weights: int64 (WEIGHTS,), what mixing begins with, in 1/65536.
+        stretch: int16 (4096,), the logit of a probability in 1/256, by its 12 highest bits.
+        squash: uint16 (4096,), the probability in 1/32768 of a logit from -2048/256 on.
+        rates: int64 (1024,), how fast a state learns by its count, in 1/65536.
+        zones: uint8 (63,), the band of frequencies i + j, of 32 each way.
+        levels: uint8 (1024,), the class of a sum of magnitudes in sixteenths.
+        variances: float32, of a coefficient's error in squares of the step, by what is around it; for the net alone,
+            they decide nothing of what a file says.
     """
 
     states: NDArray[np.uint32]

@@ -48,7 +48,7 @@ HOLD_OUT = 20
 
 
 def build(net: str, rate: float, gray: bool) -> Net | Anyrate | Restorer:
-    """An untrained net of this name and rate, for color or for gray pictures alone; anyrate and the restorer serve every rate."""
+    """An untrained net of this name and rate, for color or gray pictures alone; anyrate, restorer serve every rate."""
     if net not in NETS:
         raise typer.BadParameter(f"no net is called {net!r}; choose one of {', '.join(NETS)}")
     if net == "anyrate":
