@@ -86,7 +86,7 @@ def colors(planes: Floats) -> Bytes:
     flat = planes.reshape(planes.shape[0], -1).T
     if planes.shape[0] == 3:
         flat = flat @ ROTATION
-    values = np.clip(flat + np.float32(128.5), 0, 255.5).astype(np.uint8)
+    values: Bytes = np.clip(flat + np.float32(128.5), 0, 255.5).astype(np.uint8)
     return values.reshape(*planes.shape[1:], planes.shape[0])
 
 
@@ -146,7 +146,8 @@ def dequantize(known: Coefficients) -> Floats:
         found = (magnitudes + np.float32(0.45)) * width * (magnitudes > 0)
     else:
         found = magnitudes - SHRINK[np.minimum(magnitudes, 3)]
-    return np.copysign(found * step, known.values).astype(np.float32)
+    signed: Floats = np.copysign(found * step, known.values).astype(np.float32)
+    return signed
 
 
 def doubt(known: Coefficients) -> Floats:

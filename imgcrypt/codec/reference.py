@@ -174,8 +174,8 @@ class Stripe:
         row, column = y // 8, x // 8
         cut = int(self.sides[row][column] < size)
         if size > 3 and first:
-            around = column > 0 and self.sides[row][column - 1] < size
-            around += row > 0 and self.sides[row - 1][column] < size
+            around = int(column > 0 and self.sides[row][column - 1] < size)
+            around += int(row > 0 and self.sides[row - 1][column] < size)
             cut = self._one(cut, SPLITS + 3 * (5 - size) + around)
             if not self._encoding:
                 # Blocks of 8 are what is left when blocks of 16 are cut.

@@ -51,8 +51,8 @@ class Tables:
     @functools.cached_property
     def logits(self) -> NDArray[np.int16]:
         """What the states of a coefficient's decisions say at first, for the encoder's choices: int16."""
-        logits = self.stretch[self.states >> 20].astype(np.int64) * 5 // 8
-        return logits.astype(np.int16)
+        logits: NDArray[np.int16] = (self.stretch[self.states >> 20].astype(np.int64) * 5 // 8).astype(np.int16)
+        return logits
 
 
 @functools.cache
