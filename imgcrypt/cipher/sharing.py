@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -42,15 +43,16 @@ class _Threads:
             return self.pool
 
 
+_logger = logging.getLogger(__name__)
 _threads = _Threads()
 _numba_threads = threading.Lock()
-_forked = False
+_serial_only = False
 
 
 def _renew() -> None:
     """In a forked child: the parent's threads are not there, and its locks may be held by them."""
-    global _threads, _forked
-    _threads, _forked = _Threads(), True
+    global _threads, _numba_threads, _serial_only
+    _threads, _numba_threads, _serial_only = _Threads(), threading.Lock(), True
 
 
 if hasattr(os, "register_at_fork"):
@@ -70,9 +72,11 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], segments: in
         # One at a time: workqueue aborts at a second one, and with the others it would gain nothing.
         try:
             compiled.call(parallel, *arguments)
+            return
+        except ValueError as error:
+            _give_up(error)
         finally:
             _numba_threads.release()
-        return
     # The first call compiles, which happens once, whatever the number of threads.
     first = min(TOGETHER, segments)
     compiled.call(serial, 0, first, *arguments)
@@ -118,4 +122,11 @@ def _numba_is_wanted() -> bool:
     import numba
 
     config: Any = numba.config
-    return config.THREADING_LAYER != "default" and not _forked and threads.count() > 1
+    return config.THREADING_LAYER != "default" and not _serial_only and threads.count() > 1
+
+
+def _give_up(error: ValueError) -> None:
+    """Numba has no such layer here: its threads are not asked for again."""
+    global _serial_only
+    _serial_only = True
+    _logger.warning("Numba's threads do not start, imgcrypt's own do the work: %s", error)
