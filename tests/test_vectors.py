@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import imgcrypt
 from imgcrypt import cipher
-from imgcrypt.export import bitplanes
+from imgcrypt.codec import bitplanes
 
 VECTORS = Path(__file__).parent / "vectors"
 CIPHER = json.loads((VECTORS / "cipher.json").read_text("ascii"))
@@ -178,7 +178,7 @@ def assert_both_agree(
         independent_anyrate.read(tables, rows, columns, data),
         bitplanes.unpack(own, packed, None, rows, columns),
     )
-    assert (other.mode, other.level) == (one.mode, one.level)
+    assert (other.mode, other.threshold) == (one.mode, one.level)
     np.testing.assert_array_equal(other.classes, by_superblock)
     np.testing.assert_array_equal(other.bits.reshape(rows * columns, -1), one.bits)
     first = other.indices >> (bitplanes.PLANES - other.bits.astype(np.uint16))
@@ -197,7 +197,7 @@ def test_measurements_for_any_rate() -> None:
         assert sha256(data) == entry["sha256"]
         assert data.hex() == entry.get("hex", data.hex())
         known = bitplanes.unpack(own[planes], np.frombuffer(data, np.uint8), None, *shape[:2])
-        assert known.level == entry["level"]
+        assert known.threshold == entry["level"]
         modes.add((planes, *independent_anyrate.layout(shape[2], shape[0] * shape[1], planes)[:2]))
     assert modes == {(planes, *rest) for planes in (1, 3) for rest in ((0, 1), (1, 1), (1, 2))}
 

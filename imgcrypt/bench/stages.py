@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt import api
+from imgcrypt import payload
 from imgcrypt.bench import paper, quality, subjects
 from imgcrypt.bench.common import NONE, table
-from imgcrypt.export import runtime, zoo
 from imgcrypt.metrics import correlation, entropy, ideal_entropy, psnr
+from imgcrypt.runtime import sessions, zoo
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,7 +58,7 @@ def run(
             if subject.entry is None:
                 continue
             enciphered = subjects.chaos(subject, subject.payload, subjects.draw(rng))
-            rebuilt = np.asarray(api._reconstruct(subject.payload, subject.header, provider), np.uint8)
+            rebuilt = np.asarray(payload.rebuild(subject.payload, subject.content, provider), np.uint8)
             planes = (picture, subject.plane(subject.payload), subject.plane(enciphered), rebuilt)
             for stage, plane in zip(STAGES, planes, strict=True):
                 show(f"{name} {kind}, {subject.form}: {stage}", plane)
@@ -122,8 +122,8 @@ def branches(picture: Bytes, provider: str) -> dict[str, NDArray[np.float32]]:
     picture = picture[top : top + LARGEST_BRANCH, left : left + LARGEST_BRANCH]
     entry = zoo.choose(subjects.FIGURE_2_NET, None, 1 if picture.ndim == 2 else 3)
     rows, columns = (-(-length // entry.block) for length in picture.shape[:2])
-    measurements = api._sample(picture, entry, provider).reshape(rows, columns, entry.block_bytes)
-    session = runtime._session(entry.read("reconstructor") + _outputs(BRANCH_OUTPUTS), provider)
+    measurements = payload.measure(picture, entry, provider).reshape(rows, columns, entry.block_bytes)
+    session = sessions.session(entry.read("reconstructor") + _outputs(BRANCH_OUTPUTS), provider)
     inputs = {"measurements": measurements, "valid": np.ones_like(measurements)}
     colors, contours = (output[0].transpose(1, 2, 0) * 255 for output in session.run(list(BRANCH_OUTPUTS), inputs))
     found = [

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imgcrypt.errors import NetError
+
 BLOCK = 33
 """Side of a block in pixels."""
 SIDE = 24
@@ -28,13 +30,17 @@ SIDE = 24
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 """Gray from RGB: ITU-R BT.601."""
+COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
+"""Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
+GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
+"""Rate -> grid and depth of a net for gray alone."""
 
 
-class Net(nn.Module):
-    """What training and export know of a net: a sampler, a reconstructor, and 8-bit measurements between them.
+class BlockModel(nn.Module):
+    """What training and export know of a net that samples block by block.
 
-    A block has ``grid x grid`` cells of ``depth`` measurements each, so that the rate of a color picture is
-    ``grid**2 * depth / (3 * 33**2)``.
+    A sampler, a reconstructor, and 8-bit measurements between them. A block has ``grid x grid`` cells of ``depth``
+    measurements each, so that the rate of a color picture is ``grid**2 * depth / (3 * 33**2)``.
     """
 
     LINEAR: tuple[str, ...]
@@ -99,7 +105,7 @@ class Net(nn.Module):
         return found
 
 
-class Fclbcnn(Net):
+class Fclbcnn(BlockModel):
     """Sampler and reconstructor for one rate, with 1 or 3 cells along a block's side."""
 
     LINEAR = ("sampler.cells.", "reconstructor.colors.")
@@ -137,6 +143,18 @@ class Fclbcnn(Net):
         reconstructor.colors.bias.copy_(blocks_mean - rows_mean @ theta)
         reconstructor.contours[-1].weight.zero_()
         reconstructor.contours[-1].bias.zero_()
+
+
+def build(rate: float, gray: bool) -> Fclbcnn:
+    """An untrained net of one rate, for color or for gray pictures alone.
+
+    Raises:
+        NetError: the rate is not served.
+    """
+    shapes = GRAY_SHAPES if gray else COLOR_SHAPES
+    if rate not in shapes:
+        raise NetError(f"rate {rate} is not served; choose one of {', '.join(map(str, shapes))}")
+    return Fclbcnn(*shapes[rate])
 
 
 class Sampler(nn.Module):
