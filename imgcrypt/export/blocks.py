@@ -35,7 +35,7 @@ class SamplerGraph(nn.Module):
 
 class ReconstructorGraph(nn.Module):
     """Measurements uint8 (h, w, bytes per block) and which of them are valid, uint8 of the same shape, 1 or 0
-    -> RGB uint8 (33 h, 33 w, 3).
+    -> RGB uint8 (33 h, 33 w, 3), then the pictures of the net's branches, float32 (1, 3, 33 h, 33 w), where it has any.
 
     A measurement that is not valid counts as one half, where warm_start puts the mean of each.
     """
@@ -44,13 +44,15 @@ class ReconstructorGraph(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, measurements: Tensor, valid: Tensor) -> Tensor:
+    def forward(self, measurements: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
         grid, depth = self.net.grid, self.net.depth
         height, width = measurements.shape[0], measurements.shape[1]
         values = torch.where(valid > 0, measurements.float() / 255, torch.tensor(0.5))
         cells = values.reshape(height, width, grid, grid, depth).permute(4, 0, 2, 1, 3)
-        picture = self.net.reconstructor(cells.reshape(1, depth, height * grid, width * grid))
-        return (picture.clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0)
+        branches = self.net.branches(cells.reshape(1, depth, height * grid, width * grid))
+        picture = branches[0] if len(branches) == 1 else torch.add(*branches)
+        samples = (picture.clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0)
+        return samples, *branches[: len(self.net.BRANCHES)]
 
 
 def export(model: BlockModel, kind: str, rate: float, gray: bool, folder: Path) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def export(model: BlockModel, kind: str, rate: float, gray: bool, folder: Path) 
     image = torch.randint(0, 256, (height * BLOCK, width * BLOCK, 3), dtype=torch.uint8)
     measurements = torch.randint(0, 256, (height, width, model.block_bytes), dtype=torch.uint8)
     sampler, reconstructor = SamplerGraph(model), ReconstructorGraph(model)
-    axes = {0: "rows", 1: "columns"}
+    axes, pixels = {0: "rows", 1: "columns"}, {2: "pixel rows", 3: "pixel columns"}
     files = {
         "sampler": onnx_files.write(
             sampler,
@@ -72,8 +74,8 @@ def export(model: BlockModel, kind: str, rate: float, gray: bool, folder: Path) 
         "reconstructor": onnx_files.write(
             reconstructor,
             {"measurements": measurements, "valid": torch.ones_like(measurements)},
-            ["image"],
-            dict.fromkeys(("measurements", "valid", "image"), axes),
+            ["image", *model.BRANCHES],
+            dict.fromkeys(("measurements", "valid", "image"), axes) | dict.fromkeys(model.BRANCHES, pixels),
             folder / f"{name}-reconstructor.onnx",
         ),
     }
@@ -105,7 +107,7 @@ def _check_parity(entry: Entry, sampler: nn.Module, reconstructor: nn.Module) ->
         measured = net.sample(picture.numpy())
         expected = sampler(picture)
         rebuilt = net.reconstruct(measured, np.ones_like(measured))
-        wanted = reconstructor(torch.from_numpy(measured), torch.ones(measured.shape, dtype=torch.uint8))
+        wanted = reconstructor(torch.from_numpy(measured), torch.ones(measured.shape, dtype=torch.uint8))[0]
         apart = (
             int(np.abs(measured.astype(int) - expected.numpy()).max()),
             int(np.abs(rebuilt.astype(int) - wanted.numpy()).max()),

@@ -49,6 +49,8 @@ class BlockModel(nn.Module):
     """Pixels a side of the training's pictures."""
     WARM_CROPS = 1500
     """Crops from which :meth:`warm_start` solves the linear layers."""
+    BRANCHES: tuple[str, ...] = ()
+    """What :meth:`branches` gives beside their sum, as the exported reconstructor calls it."""
     GRAY_SHARE = 0.25
     """Share of gray crops in the training of a net for color, so that it serves both kinds of picture."""
     LARGEST_GRADIENT = 0.05
@@ -72,6 +74,10 @@ class BlockModel(nn.Module):
     def rebuild(self, measurements: Tensor) -> Tensor:
         """Quantize measurements to 8 bits and rebuild the picture, not clipped."""
         return self.reconstructor(quantize(measurements))
+
+    def branches(self, measurements: Tensor) -> tuple[Tensor, ...]:
+        """Pictures of quantized measurements whose sum is the reconstruction, one for each branch of the net."""
+        return (self.reconstructor(measurements),)
 
     def loss(self, pictures: Tensor, seed: int, mixed: bool) -> Tensor:
         """What to minimize: the mean squared error of pictures (N, 3, 33 h, 33 w) in [0, 1].
@@ -109,11 +115,15 @@ class Fclbcnn(BlockModel):
     """Sampler and reconstructor for one rate, with 1 or 3 cells along a block's side."""
 
     LINEAR = ("sampler.cells.", "reconstructor.colors.")
+    BRANCHES = ("colors", "contours")
 
     def __init__(self, grid: int = 3, depth: int = 64, features: int = 16, width: int = 64) -> None:
         if BLOCK % grid or SIDE % grid:
             raise ValueError(f"a grid of {grid} cells divides neither {BLOCK} pixels nor {SIDE}; use 1 or 3")
         super().__init__(grid, depth, Sampler(grid, depth, features), Reconstructor(grid, depth, width))
+
+    def branches(self, measurements: Tensor) -> tuple[Tensor, ...]:
+        return self.reconstructor.branches(measurements)
 
     @torch.no_grad()
     def warm_start(self, pictures: Tensor) -> None:
@@ -196,6 +206,11 @@ class Reconstructor(nn.Module):
         )
 
     def forward(self, measurements: Tensor) -> Tensor:
+        colors, contours = self.branches(measurements)
+        return colors + contours
+
+    def branches(self, measurements: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures of the fully connected branch and of the other one, which are added."""
         with torch.autocast(measurements.device.type, enabled=False):
             colors = F.pixel_shuffle(self.colors(measurements), BLOCK)
         height, width = measurements.shape[2] // self.grid, measurements.shape[3] // self.grid
@@ -203,7 +218,7 @@ class Reconstructor(nn.Module):
             self.squeeze(measurements), size=(height * 11, width * 11), mode="bilinear", align_corners=False
         )
         contours = self.contours(torch.cat([maps, F.pixel_unshuffle(colors, 3)], 1))
-        return colors + F.pixel_shuffle(contours, 3)
+        return colors, F.pixel_shuffle(contours, 3)
 
 
 def quantize(measurements: Tensor) -> Tensor:

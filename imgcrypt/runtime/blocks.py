@@ -47,6 +47,6 @@ class BlockNet(Net):
 
         def run(top: int, bottom: int, left: int, right: int) -> Any:
             inputs = {"measurements": measurements[top:bottom, left:right], "valid": valid[top:bottom, left:right]}
-            return self.session("reconstructor").run(None, inputs)[0]
+            return self.session("reconstructor").run(["image"], inputs)[0]
 
         return self.tiled(height, width, (self.entry.block, 3), run)
