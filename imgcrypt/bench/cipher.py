@@ -6,23 +6,25 @@ All of them run in one process, in turns, on the same random bytes, and each wri
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from numpy.typing import NDArray
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope
+from imgcrypt import threads as available
 from imgcrypt.bench import stopwatch
 from imgcrypt.bench.common import NONE, BenchError, size_text, table
-from imgcrypt.cipher import launch
-from imgcrypt.cipher.layout import SEGMENT_ROWS
+from imgcrypt.chunks import ChunkCipher
+from imgcrypt.cipher import schedule
+from imgcrypt.cipher.layout import ROW_BYTES, SEED_WORDS, SEGMENT_ROWS
 from imgcrypt.container import TAG_BYTES, Header
+from imgcrypt.keys import RawKey
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,7 +50,7 @@ STAGE_CAPTION = (
 
 def all_threads() -> int:
     """As many as the kernels can use here."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    return available.count()
 
 
 def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict[str, Any]]:
@@ -123,12 +125,12 @@ def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) ->
 
 def _contenders(data: Bytes, threads: int, pool: ThreadPoolExecutor) -> tuple[Functions, Functions]:
     """What encrypts ``data``, and what decrypts it again, by name."""
-    key, secrets = imgcrypt.Key(SECRET), envelope.Secrets(SECRET, SECRET)
-    header = _header(data, key)
-    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, header, key, secrets)
+    key, secrets = RawKey(SECRET), envelope.Secrets(SECRET, SECRET)
+    content = _header(data, key).content
+    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, content, key, secrets)
     encrypt: Functions = {
         CHAOS: lambda: cipher.encipher(data, SECRET),
-        HYBRID: lambda: envelope.seal(data, header, key, secrets),
+        HYBRID: lambda: envelope.seal(data, content, key, secrets),
     }
     decrypt: Functions = {
         CHAOS: lambda: cipher.decipher(enciphered, SECRET),
@@ -169,10 +171,9 @@ def _fastest(*functions: Callable[[], object]) -> Callable[[], object]:
 
 def _stages(data: Bytes) -> Functions:
     """The steps of the hybrid path one by one, as imgcrypt.cipher and imgcrypt.envelope take them."""
-    kernels, lock = launch.kernels(), launch.lock
-    seeds, cloud, slides = cipher._schedule(len(data), SECRET)
-    header = _header(data, imgcrypt.Key(SECRET))
-    chunk_cipher = envelope._ChunkCipher(header.suite, SECRET)
+    plan = schedule.make(len(data), SECRET)
+    header = _header(data, RawKey(SECRET))
+    chunk_cipher = ChunkCipher(header.suite, SECRET)
     out, middle = np.zeros_like(data), np.zeros_like(data)
     sealed = np.empty(len(data) + header.chunks * TAG_BYTES, np.uint8)
     # Of each chunk: itself, where it is opened to, and where it is sealed to.
@@ -182,18 +183,6 @@ def _stages(data: Bytes) -> Functions:
         start, sealed_at = number * header.chunk_bytes, at - header.header_bytes
         place = slice(start, start + length)
         chunks.append((data.data[place], middle.data[place], sealed.data[sealed_at : sealed_at + length + TAG_BYTES]))
-
-    def scramble(src: Bytes, inverse: bool) -> None:
-        with lock:
-            kernels.scramble(src, out, seeds, cloud, *slides, inverse)
-
-    def decompose(src: Bytes, dst: Bytes, inverse: bool) -> None:
-        with lock:
-            kernels.decompose(src, dst, seeds, cloud, *slides, inverse)
-
-    def keystream() -> Any:
-        with lock:
-            return kernels.keystream(seeds, cloud, SEGMENT_ROWS)
 
     def seal_chunks() -> None:
         for number, (chunk, _, place) in enumerate(chunks):
@@ -205,33 +194,33 @@ def _stages(data: Bytes) -> Functions:
 
     seal_chunks()
     return {
-        "seed stream": lambda: cipher._schedule(len(data), SECRET),
-        "keystream": keystream,
-        "sliding bytes": lambda: scramble(data, False),
-        "sliding cells, decomposition": lambda: decompose(middle, out, False),
-        "decomposition, inverse": lambda: decompose(data, middle, True),
-        "sliding cells and bytes back": lambda: scramble(middle, True),
-        "digest": lambda: envelope._digest(header, data, SECRET),
+        "seed stream": lambda: schedule.make(len(data), SECRET),
+        "keystream": lambda: cipher.keystream(SECRET, plan.seeds.size // SEED_WORDS * SEGMENT_ROWS * ROW_BYTES),
+        "sliding bytes": lambda: cipher.scramble(data, out, plan),
+        "sliding cells, decomposition": lambda: cipher.decompose(middle, out, plan),
+        "decomposition, inverse": lambda: cipher.decompose(data, middle, plan, inverse=True),
+        "sliding cells and bytes back": lambda: cipher.scramble(middle, out, plan, inverse=True),
+        "digest": lambda: envelope.digest(header.core(), data, SECRET, header.salt),
         "sealing": seal_chunks,
         "opening": open_chunks,
     }
 
 
 def _header(data: Bytes, key: imgcrypt.Key) -> Header:
-    """What envelope.seal takes for a lossless file of these bytes, as a picture one pixel high."""
-    header = container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
-    return dataclasses.replace(header, records=())
+    """The header of a lossless file of these bytes, as a picture one pixel high."""
+    return container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
 
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
-    launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
+    before = os.environ.get(available.VARIABLE)
+    os.environ[available.VARIABLE] = str(count)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
+        os.environ.pop(available.VARIABLE)
+        if before is not None:
+            os.environ[available.VARIABLE] = before
 
 
 def _rows(result: dict[str, Any], way: str) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from imgcrypt.export import runtime
+from imgcrypt import threads
 
 PACKAGES = (
     "imgcrypt",
@@ -25,14 +25,13 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """Processor, system, versions and thread counts. Call it after measuring: Numba's layer starts with a kernel."""
+    """Processor, threads, system and versions. Call it after measuring: a chosen layer of Numba's starts with a kernel."""
     return {
         "processor": _processor(),
-        "cores": runtime.threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: version for name in PACKAGES if (version := _version(name))},
-        "threads": {"numba": _numba_threads(), "onnxruntime": runtime.threads()},
+        "threads": threads.count(),
         "threading_layer": _threading_layer(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
@@ -41,10 +40,9 @@ def describe() -> dict[str, Any]:
 def line(machine: dict[str, Any]) -> str:
     """One line that says the same of :func:`describe`'s answer."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    layer = f" ({machine['threading_layer']})" if machine["threading_layer"] else ""
+    layer = f", by Numba's {machine['threading_layer']}" if machine["threading_layer"] else ""
     return (
-        f"{machine['processor']}, cores: {machine['cores']}, {machine['system']}; threads: "
-        f"numba {machine['threads']['numba']}{layer}, onnxruntime {machine['threads']['onnxruntime']}; "
+        f"{machine['processor']}, threads: {machine['threads']}{layer}, {machine['system']}; "
         f"Python {machine['python']}, {versions}; {machine['date']}"
     )
 
@@ -65,14 +63,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _numba_threads() -> int:
-    """Threads that the kernels may use; those of this process where Numba is not loaded."""
-    numba = sys.modules.get("numba")
-    return int(numba.get_num_threads()) if numba else runtime.threads()
-
-
 def _threading_layer() -> str | None:
-    """Numba's threading layer, or ``None`` if no kernel has run."""
+    """Numba's threading layer, or ``None`` if its threads have not been started."""
     numba = sys.modules.get("numba")
     try:
         return str(numba.threading_layer()) if numba else None

@@ -22,8 +22,8 @@ from imgcrypt import pictures
 from imgcrypt.bench import baselines, lossy, paper
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.errors import ImageError
-from imgcrypt.export import zoo
 from imgcrypt.metrics import psnr
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from rich.table import Table

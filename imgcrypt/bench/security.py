@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-import imgcrypt
 from imgcrypt import cipher, container, envelope, keys, metrics, slots
 from imgcrypt.bench import security_tables, subjects, tallies
 from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.subjects import Subject
 from imgcrypt.bench.tallies import ALPHAS, Tally
 from imgcrypt.errors import WrongKeyError
+from imgcrypt.keys import RawKey
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -232,11 +232,11 @@ def _key_sensitivity(subject: Subject, rng: np.random.Generator) -> dict[str, An
     for bit in range(bits):
         wrong = subjects.flip(secrets.file_key, bit)
         other = subjects.chaos(subject, payload, envelope.Secrets(wrong, secrets.salt))
-        opened = cipher.decipher(enciphered, envelope._image_keys(header, wrong)[0])
+        opened = cipher.decipher(enciphered, envelope.image_keys(header, wrong)[0])
         for way, right, found in (("encrypt", enciphered, other), ("decrypt", payload, opened)):
             _keep(scores[way], {"npcr": metrics.npcr(right, found), "uaci": metrics.uaci(right, found)})
         try:
-            envelope.open_(blob, imgcrypt.Key(subjects.flip(subjects.KEY.secret, bit)))
+            envelope.open_(blob, RawKey(subjects.flip(subjects.KEY.secret, bit)))
         except WrongKeyError:
             refused += 1
     result: dict[str, Any] = {"bits": bits, "refused": refused}

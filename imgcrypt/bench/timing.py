@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 import imgcrypt
-from imgcrypt import api, cipher, envelope
+from imgcrypt import cipher, envelope, runtime, threads
+from imgcrypt import payload as payloads
 from imgcrypt.bench import paper, stopwatch
 from imgcrypt.bench.common import NONE, BenchError, table
-from imgcrypt.cipher import launch
-from imgcrypt.container import RecordType
-from imgcrypt.export import runtime, zoo
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,14 +71,12 @@ def use_threads(count: int) -> None:
     Raises:
         BenchError: the process has not so many, or the system cannot do that.
     """
-    if not 1 <= count <= runtime.threads():
-        raise BenchError(f"cannot use {count} threads; this process may use 1 to {runtime.threads()}")
+    if not 1 <= count <= threads.count():
+        raise BenchError(f"cannot use {count} threads; this process may use 1 to {threads.count()}")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    elif count < runtime.threads():
+    elif count < threads.count():
         raise BenchError("this system cannot confine a process to some cores; leave out --threads")
-    launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
 
 
 def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
@@ -195,15 +190,13 @@ def _parts(image: Picture, entry: zoo.Entry, provider: str) -> dict[str, Callabl
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
     header, payload = envelope.open_(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key)
-    # envelope.seal adds the key's slot itself.
-    header = dataclasses.replace(header, records=tuple(each for each in header.records if each[0] == RecordType.NET))
 
     def total() -> object:
         return imgcrypt.decrypt(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key, provider=provider)
 
     return {
-        NET: lambda: api._reconstruct(api._sample(image, entry, provider), header, provider),
-        SEALING: lambda: envelope.open_(envelope.seal(payload, header, key, secrets), key),
+        NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
+        SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
         TOTAL: total,
     }
 

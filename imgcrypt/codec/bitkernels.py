@@ -1,4 +1,4 @@
-"""Coefficients' bits into bytes and back, compiled: docs/format.md, section 5.5. imgcrypt.export.bitplanes calls them."""
+"""Coefficients' bits into bytes and back, compiled: docs/format.md, section 5.5. Bitplanes calls them."""
 
 from __future__ import annotations
 
