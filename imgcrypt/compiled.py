@@ -214,7 +214,7 @@ def _cache_class() -> Any:
         def save_overload(self, signature: Any, result: Any) -> None:
             if result.library.has_dynamic_globals:
                 return
-            data = dumps(result._reduce())
+            data = dumps(CompileResult._reduce(result))
             name = self._file(signature, result.target_context)
             reasons = []
             for folder in folders():

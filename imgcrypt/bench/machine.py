@@ -25,7 +25,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """Processor, threads, system and versions. Call it after measuring: a chosen layer of Numba's starts with a kernel."""
+    """Processor, threads, system and versions. Call it after measuring: Numba's layer, if any, starts with a kernel."""
     return {
         "processor": _processor(),
         "system": f"{platform.system()} {platform.machine()}",

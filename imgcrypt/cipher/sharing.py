@@ -71,6 +71,7 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], segments: in
     if segments > TOGETHER and _numba_is_wanted() and _numba_threads.acquire(blocking=False):
         # One at a time: workqueue aborts at a second one, and with the others it would gain nothing.
         try:
+            _start_numba()
             compiled.call(parallel, *arguments)
             return
         except ValueError as error:
@@ -123,6 +124,13 @@ def _numba_is_wanted() -> bool:
 
     config: Any = numba.config
     return config.THREADING_LAYER != "default" and not _serial_only and threads.count() > 1
+
+
+def _start_numba() -> None:
+    """Start Numba's threads; ValueError if there is no such layer here."""
+    import numba
+
+    compiled.whole(numba.get_num_threads)
 
 
 def _give_up(error: ValueError) -> None:
