@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from imgcrypt import loading
 from imgcrypt.errors import (
     ContainerError,
     DamagedError,
@@ -67,5 +68,5 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        return getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
     raise AttributeError(f"module 'imgcrypt' has no attribute {name!r}")

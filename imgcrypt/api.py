@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from types import ModuleType
 
 import numpy as np
 
-from imgcrypt import envelope, info, payload
+from imgcrypt import boundary, envelope, info, loading, payload
 from imgcrypt.arrays import Image as Image  # part of the signatures here
 from imgcrypt.container import Suite
 from imgcrypt.errors import ImageError, ImgcryptError
@@ -16,6 +17,7 @@ from imgcrypt.keys import Key
 SUITES = {"hybrid": Suite.HYBRID, "chaos": Suite.CHAOS}
 
 
+@boundary.public
 def encrypt(
     image: Image,
     key: Key,
@@ -67,6 +69,7 @@ def encrypt(
     return envelope.seal(data, content, key, envelope.Secrets.fresh())
 
 
+@boundary.public
 def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Image:
     """The picture in the bytes of an ``.imgc`` file.
 
@@ -108,6 +111,7 @@ class Recovered:
     doubtful_bytes: int
 
 
+@boundary.public
 def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Recovered:
     """The picture in what is left of a damaged file. **It is not authenticated** unless the result says so.
 
@@ -125,9 +129,7 @@ def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    # Loads OpenCV, which nothing else here needs.
-    from imgcrypt import recovery, restoration
-
+    recovery, restoration = loading.whole(_import_recovery)
     opened = recovery.open_damaged(blob, key)
     image, lost = restoration.restore(opened, provider)
     return Recovered(
@@ -139,6 +141,13 @@ def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         lost_bytes=int(lost.sum()),
         doubtful_bytes=int((opened.doubtful & ~lost).sum()),
     )
+
+
+def _import_recovery() -> tuple[ModuleType, ModuleType]:
+    # They load OpenCV, which nothing else here needs.
+    from imgcrypt import recovery, restoration
+
+    return recovery, restoration
 
 
 def _check(image: Image, lossless: bool) -> None:

@@ -252,7 +252,7 @@ def demo(
 def warmup() -> None:
     """Compile the cipher ahead of its first use, when a container is built for example."""
     started = time.perf_counter()
-    _warm_up()
+    _warm_up(everything=True)
     print(f"The cipher is compiled and cached ({time.perf_counter() - started:.1f} s).")
 
 
@@ -268,11 +268,11 @@ def bench(context: typer.Context) -> None:
     cli.app(context.args, prog_name=context.command_path)
 
 
-def _warm_up() -> None:
+def _warm_up(everything: bool = False) -> None:
     from imgcrypt import cipher
     from imgcrypt.codec import bitplanes
 
-    cipher.warm_up()
+    cipher.warm_up(everything)
     bitplanes.warm_up()
 
 

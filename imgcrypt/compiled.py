@@ -21,10 +21,11 @@ import secrets
 import stat
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+
+from imgcrypt import loading
 
 VARIABLE = "IMGCRYPT_CACHE"
 PACKAGE = "imgcrypt"
@@ -33,46 +34,14 @@ DIGEST_BYTES = 32
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 _logger.addHandler(logging.NullHandler())
-_loading = threading.RLock()
-
-if hasattr(os, "register_at_fork"):
-    # A child forked while another thread imports or compiles would wait for that thread, which it lacks, for good.
-    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
-
-
-def whole(function: Callable[[], T]) -> T:
-    """The function's result. It runs to its end even if a signal's handler raises, as Ctrl-C's does.
-
-    Python runs such handlers in the main thread alone, so the function runs in another one. An import or a compilation
-    that ended half-way would leave modules in this process that never work again.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        with _loading:
-            return function()
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            with _loading:
-                results.append(function())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="imgcrypt loads")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
 
 
 def call(kernel: Callable[..., T], *arguments: Any) -> T:
-    """``kernel(*arguments)``; the first call, which compiles it, as :func:`whole` does."""
+    """``kernel(*arguments)``; the first call, which compiles it, as imgcrypt.loading does."""
     # Without compilation (NUMBA_DISABLE_JIT) a kernel is a function of Python.
     if getattr(kernel, "overloads", True):
         return kernel(*arguments)
-    return whole(lambda: kernel(*arguments))
+    return loading.whole(lambda: kernel(*arguments))
 
 
 def njit(*, cache: bool, **options: Any) -> Callable[[Callable[..., Any]], Any]:

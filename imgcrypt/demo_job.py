@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import math
 import secrets
 import time
-from pathlib import Path
 from typing import TextIO
 
 import cv2
@@ -19,7 +19,7 @@ from imgcrypt.arrays import Bytes
 from imgcrypt.metrics import correlation, entropy, psnr
 from imgcrypt.runtime import zoo
 
-PICTURE = Path(__file__).parent / "data" / "astronaut.png"
+PICTURE = importlib.resources.files("imgcrypt") / "data" / "astronaut.png"
 """Eileen Collins, NASA, 1993: public domain."""
 CAPTION_HEIGHT, GAP = 44, 12
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 
 import typer
 
+from imgcrypt import threads
 from imgcrypt.errors import ImgcryptError
 
 
@@ -15,6 +17,9 @@ def run(commands: typer.Typer, name: str) -> None:
     """Run the command of this name; turn every expected error into one line on standard error."""
     # OpenCV's warnings about odd files would land among the messages.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads.count()))
+    # What the library has to say, such as that compiled code cannot be kept.
+    logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         # File names may hold bytes that are no text.
         if isinstance(stream, io.TextIOWrapper):

@@ -238,8 +238,8 @@ while True:
         def load():
             from kernelpackage import kernel
             return kernel
-        from imgcrypt import compiled
-        assert compiled.call(compiled.whole(load).double, 21) == 42
+        from imgcrypt import compiled, loading
+        assert compiled.call(loading.whole(load).double, 21) == 42
         signal.setitimer(signal.ITIMER_REAL, 0)
         break
     except Stop:
@@ -254,12 +254,12 @@ assert numba.core and attempts > 2, attempts
 def test_a_child_forked_while_another_thread_loads_kernels_can_load_them_too(package: Path, tmp_path: Path) -> None:
     program = """
 import os, threading, time
-from imgcrypt import compiled
+from imgcrypt import compiled, loading
 def load():
     from kernelpackage import kernel
     return kernel
 def use():
-    assert compiled.call(compiled.whole(load).double, 21) == 42
+    assert compiled.call(loading.whole(load).double, 21) == 42
 thread = threading.Thread(target=use)
 thread.start()
 for _ in range(5):

@@ -87,7 +87,7 @@ def progress() -> Iterator[Callable[[str], object]]:
 @contextlib.contextmanager
 def _folders(images: Path | None) -> Iterator[tuple[Path, Path]]:
     """The folder of all pictures, and one that holds the first few of them."""
-    paths = [demo_job.PICTURE] if images is None else quality._paths(images)
+    paths = [Path(str(demo_job.PICTURE))] if images is None else quality._paths(images)
     named = {name.lower(): i for i, name in enumerate(paper.STATISTICS_PICTURES)}
     paths.sort(key=lambda path: named.get(paper.picture_name(path.stem), len(named)))
     stems = list(dict.fromkeys(path.stem for path in paths))[:FEW]  # what they are called, so no two may share it

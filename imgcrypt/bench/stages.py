@@ -123,9 +123,11 @@ def branches(picture: Bytes, provider: str) -> dict[str, NDArray[np.float32]]:
     entry = zoo.choose(subjects.FIGURE_2_NET, None, 1 if picture.ndim == 2 else 3)
     rows, columns = (-(-length // entry.block) for length in picture.shape[:2])
     measurements = payload.measure(picture, entry, provider).reshape(rows, columns, entry.block_bytes)
-    session = runtime.load(entry, provider).session("reconstructor")
+    net = runtime.load(entry, provider)
     inputs = {"measurements": measurements, "valid": np.ones_like(measurements)}
-    colors, contours = (output[0].transpose(1, 2, 0) * 255 for output in session.run(list(BRANCH_OUTPUTS), inputs))
+    colors, contours = (
+        output[0].transpose(1, 2, 0) * 255 for output in net.run("reconstructor", inputs, list(BRANCH_OUTPUTS))
+    )
     found = [
         each[: picture.shape[0], : picture.shape[1]] for each in (colors, contours, (colors + contours).clip(0, 255))
     ]

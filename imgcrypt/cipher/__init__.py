@@ -134,10 +134,18 @@ def keystream_blocks(key: bytes, first: int = 0, segments: int = 64) -> Iterator
         yield schedule.rows(key, schedule.RAW_STREAM, segments * SEGMENT_ROWS * ROW_BYTES, segment)
 
 
-def warm_up() -> None:
-    """Load Numba and every kernel that a call may need, compiling what no cache holds (once per machine)."""
-    for size in (0, 64):
-        decipher(encipher(np.zeros(size, np.uint8), bytes(KEY_BYTES)), bytes(KEY_BYTES))
+def warm_up(everything: bool = False) -> None:
+    """Load Numba and the kernels, compiling what no cache holds (some seconds, once per machine).
+
+    Args:
+        everything: also the kernels that only recovery and the statistics of the keystream use.
+    """
+    key = bytes(KEY_BYTES)
+    for size in (0, CELL):
+        decipher(encipher(np.zeros(size, np.uint8), key), key)
+    if everything:
+        vectors(CELL, key)
+        keystream(key, 2 * SEGMENT_ROWS * ROW_BYTES)
 
 
 def _run(serial: Any, parallel: Any, src: Bytes, dst: Bytes, plan: Schedule, inverse: bool) -> None:

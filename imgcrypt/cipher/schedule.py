@@ -10,7 +10,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-from imgcrypt import compiled
+from imgcrypt import compiled, loading
 from imgcrypt.arrays import Bytes
 from imgcrypt.cipher import sharing
 from imgcrypt.cipher.layout import CELL, LANES, ROW_BYTES, SEED_WORDS, SEGMENT, SEGMENT_ROWS
@@ -87,7 +87,7 @@ def rows(key: bytes, number: int, size: int, first: int = 0) -> Bytes:
 @functools.cache
 def kernels() -> Any:
     """The module of the compiled kernels."""
-    return compiled.whole(_import)
+    return loading.whole(_import)
 
 
 def _import() -> Any:

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from imgcrypt import compiled, threads
+from imgcrypt import compiled, loading, threads
 
 TOGETHER = 4
 """Segments that a thread takes at once: some 0.15 ms of work, against 0.02 ms for waking a thread."""
@@ -130,7 +130,7 @@ def _start_numba() -> None:
     """Start Numba's threads; ValueError if there is no such layer here."""
     import numba
 
-    compiled.whole(numba.get_num_threads)
+    loading.whole(numba.get_num_threads)
 
 
 def _give_up(error: ValueError) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt import compiled
+from imgcrypt import compiled, loading
 from imgcrypt.arrays import Bytes, Floats, Mask
 from imgcrypt.codec import erasures
 
@@ -239,7 +239,7 @@ def warm_up() -> None:
 
 @functools.cache
 def _kernels() -> Any:
-    return compiled.whole(_import)
+    return loading.whole(_import)
 
 
 def _import() -> Any:

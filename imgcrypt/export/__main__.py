@@ -21,7 +21,7 @@ from imgcrypt.runtime.zoo import FOLDER
 def main(
     net: Annotated[str, typer.Argument(help=", ".join(NETS))],
     run: Annotated[Path, typer.Argument(help="the folder that the training wrote")],
-    folder: Annotated[Path, typer.Option("--zoo", help="where the files and the manifest go")] = FOLDER,
+    folder: Annotated[Path, typer.Option("--zoo", help="where the files and the manifest go")] = Path(str(FOLDER)),
 ) -> None:
     """Export the net trained into RUN."""
     record = json.loads((run / "record.json").read_text())

@@ -75,7 +75,7 @@ class AnyrateNet(Net):
                 "mode": np.array(known.mode),
                 "level": np.array(self.threshold(known)),
             }
-            return self.session("reconstructor").run(None, inputs)[0]
+            return self.run("reconstructor", inputs)[0]
 
         height, width = known.classes.shape[:2]
         return self.tiled(height, width, (bitplanes.SIDE, tables.channels), run)
@@ -93,7 +93,7 @@ class AnyrateNet(Net):
         for top, bottom in tiles(height):
             for left, right in tiles(width):
                 part = colors[top * side : bottom * side, left * side : right * side]
-                results = self.session("sampler").run(None, {"image": part, "mode": np.array(mode)})
+                results = self.run("sampler", {"image": part, "mode": np.array(mode)})
                 classes[top:bottom, left:right], indices[top:bottom, left:right] = (
                     results[0],
                     results[1].view(np.uint16),

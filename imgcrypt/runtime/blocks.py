@@ -37,7 +37,7 @@ class BlockNet(Net):
 
         def run(top: int, bottom: int, left: int, right: int) -> Any:
             part = picture[top * block : bottom * block, left * block : right * block]
-            return self.session("sampler").run(None, {"image": part})[0]
+            return self.run("sampler", {"image": part})[0]
 
         return self.tiled(height, width, (1, self.entry.block_bytes), run)
 
@@ -47,6 +47,6 @@ class BlockNet(Net):
 
         def run(top: int, bottom: int, left: int, right: int) -> Any:
             inputs = {"measurements": measurements[top:bottom, left:right], "valid": valid[top:bottom, left:right]}
-            return self.session("reconstructor").run(["image"], inputs)[0]
+            return self.run("reconstructor", inputs, ["image"])[0]
 
         return self.tiled(height, width, (self.entry.block, 3), run)

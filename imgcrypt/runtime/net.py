@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from imgcrypt.arrays import Bytes
+from imgcrypt.errors import NetError
 from imgcrypt.locks import ForkSafeLock
 from imgcrypt.runtime import sessions
 from imgcrypt.runtime.zoo import Entry
@@ -61,6 +62,25 @@ class Net(abc.ABC):
             if part not in self.sessions:
                 self.sessions[part] = sessions.session(self.entry.read(part), self._wanted)
             return self.sessions[part]
+
+    def run(self, part: str, inputs: dict[str, Any], outputs: list[str] | None = None) -> list[Any]:
+        """What the ``sampler`` or the ``reconstructor`` makes of inputs: the named outputs, or all.
+
+        Raises:
+            MemoryError: it does not fit.
+            NetError: onnxruntime fails at it.
+        """
+        session = self.session(part)
+        try:
+            results: list[Any] = session.run(outputs, inputs)
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime has classes of its own, and bare RuntimeErrors
+            reason = str(error).strip().splitlines()[0]
+            if "alloc" in reason:
+                raise MemoryError from None
+            raise NetError(f"the net {self.entry.name} does not run here ({reason}); try the provider cpu") from None
+        return results
 
     def tiled(self, height: int, width: int, scale: tuple[int, int], run: Callable[[int, int, int, int], Any]) -> Bytes:
         """Run on tiles of blocks that overlap by the net's reach, and keep the inner part of each.

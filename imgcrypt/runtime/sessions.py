@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import Any
 
-from imgcrypt import threads
+from imgcrypt import loading, threads
 from imgcrypt.errors import ProviderError
 
 PROVIDERS = ("auto", "cpu", "cuda")
@@ -24,8 +25,7 @@ def session(model: bytes, provider: str) -> Any:
     # From 1.29 on, onnxruntime reports its use to its makers, from a thread that also hangs a forked child at its
     # exit. Neither belongs in a tool that encrypts pictures.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
+    onnxruntime = loading.whole(lambda: importlib.import_module("onnxruntime"))
     onnxruntime.disable_telemetry_events()
     onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import importlib.resources
 import json
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from imgcrypt.errors import NetError
 
-FOLDER = Path(__file__).parent / "zoo"
+FOLDER = importlib.resources.files("imgcrypt.runtime") / "zoo"
 RATE_TOLERANCE = 0.005
 DEFAULT = "anyrate"
 """The kind of net for those who name none."""
@@ -35,15 +36,15 @@ class Entry:
     block: int
     block_bytes: int
     halo: int
-    sampler: Path
+    sampler: Traversable
     sampler_sha256: str
-    reconstructor: Path
+    reconstructor: Traversable
     reconstructor_sha256: str
-    tables: Path | None = None
+    tables: Traversable | None = None
     tables_sha256: str | None = None
 
     @classmethod
-    def from_json(cls, entry: dict[str, Any], folder: Path) -> Entry:
+    def from_json(cls, entry: dict[str, Any], folder: Traversable) -> Entry:
         """From an element of the manifest in ``folder``."""
         return cls(
             name=entry["name"],
@@ -88,7 +89,7 @@ class Entry:
         Raises:
             NetError: the file is missing, or is not the one that the manifest names.
         """
-        path: Path = getattr(self, part)
+        path: Traversable = getattr(self, part)
         try:
             data = path.read_bytes()
         except OSError as error:
