@@ -1,12 +1,16 @@
-"""What the commands share: sizes as text, tables, the JSON file."""
+"""What the commands share: sizes as text, tables, results as JSON."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from imgcrypt import files
 from imgcrypt.bench import machine
@@ -14,6 +18,9 @@ from imgcrypt.errors import ImgcryptError
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+Bytes = NDArray[np.uint8]
+"""Samples of pictures, payloads, ciphertexts."""
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 NONE = "-"
@@ -77,16 +84,18 @@ def finish(
     ran_on = machine.describe()
     for each in tables:
         console.print(each, "")
-    console.print(machine.line(ran_on))
+    console.print(ran_on.line())
     if json_file is not None:
         document = {"command": command, "settings": settings, "machine": ran_on, "results": results}
-        files.write(json_file, (json.dumps(_finite(document), indent=1) + "\n").encode(), force=True)
+        files.write(json_file, (json.dumps(_plain(document), indent=1) + "\n").encode(), force=True)
 
 
-def _finite(value: Any) -> Any:
-    """The same with ``None`` for infinite numbers, which JSON lacks."""
+def _plain(value: Any) -> Any:
+    """The same as JSON has it: dataclasses as objects, the parts of a key with slashes between, infinity as null."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {" / ".join(key) if isinstance(key, tuple) else key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
 import sys
 from pathlib import Path
-from typing import Any
 
 from imgcrypt.export import runtime
 
@@ -24,28 +24,41 @@ PACKAGES = (
 )
 
 
-def describe() -> dict[str, Any]:
-    """Processor, system, versions and thread counts. Call it after measuring: Numba's layer starts with a kernel."""
-    return {
-        "processor": _processor(),
-        "cores": runtime.threads(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
-        "threads": {"numba": _numba_threads(), "onnxruntime": runtime.threads()},
-        "threading_layer": _threading_layer(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """``cores`` that the process may use, ``versions`` by package, ``threads`` by library, Numba's threading layer."""
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    versions: dict[str, str]
+    threads: dict[str, int]
+    threading_layer: str | None
+    date: str
+
+    def line(self) -> str:
+        """All of it in one line."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        layer = f" ({self.threading_layer})" if self.threading_layer else ""
+        return (
+            f"{self.processor}, cores: {self.cores}, {self.system}; threads: "
+            f"numba {self.threads['numba']}{layer}, onnxruntime {self.threads['onnxruntime']}; "
+            f"Python {self.python}, {versions}; {self.date}"
+        )
 
 
-def line(machine: dict[str, Any]) -> str:
-    """One line that says the same of :func:`describe`'s answer."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    layer = f" ({machine['threading_layer']})" if machine["threading_layer"] else ""
-    return (
-        f"{machine['processor']}, cores: {machine['cores']}, {machine['system']}; threads: "
-        f"numba {machine['threads']['numba']}{layer}, onnxruntime {machine['threads']['onnxruntime']}; "
-        f"Python {machine['python']}, {versions}; {machine['date']}"
+def describe() -> Machine:
+    """This machine, now. Call it after measuring: Numba's threading layer starts with a kernel."""
+    return Machine(
+        processor=_processor(),
+        cores=runtime.threads(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        versions={name: version for name in PACKAGES if (version := _version(name))},
+        threads={"numba": _numba_threads(), "onnxruntime": runtime.threads()},
+        threading_layer=_threading_layer(),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
 
 
