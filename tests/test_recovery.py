@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import make_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_pictures import make_picture
 
 import imgcrypt
 from imgcrypt import Key, api, cipher, container, envelope, recovery, restoration

@@ -87,15 +87,15 @@ def finish(
     console.print(ran_on.line())
     if json_file is not None:
         document = {"command": command, "settings": settings, "machine": ran_on, "results": results}
-        files.write(json_file, (json.dumps(_plain(document), indent=1) + "\n").encode(), force=True)
+        files.write(json_file, (json.dumps(as_json(document), indent=1) + "\n").encode(), force=True)
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """The same as JSON has it: dataclasses as objects, the parts of a key with slashes between, infinity as null."""
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {" / ".join(key) if isinstance(key, tuple) else key: _plain(item) for key, item in value.items()}
+        return {" / ".join(key) if isinstance(key, tuple) else key: as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [as_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

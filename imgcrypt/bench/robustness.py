@@ -55,12 +55,12 @@ class Damage:
         """As a table and a figure call it."""
         if self.name == UNDAMAGED:
             return self.name
-        return f"{self.name} {self.extent}"
+        return f"{self.name} {extent(self.strength, self.place)}"
 
-    @property
-    def extent(self) -> str:
-        """How much, and where, as text."""
-        return f"1/{1 / self.strength:.0f}, {self.place}" if self.place else f"{self.strength:g}"
+
+def extent(strength: float, place: str | None) -> str:
+    """How much damage, and where, as text."""
+    return f"1/{1 / strength:.0f}, {place}" if place else f"{strength:g}"
 
 
 class Shown(NamedTuple):
@@ -91,7 +91,7 @@ class File:
 class Opened:
     """What came out of one damaged file.
 
-    ``damage``, ``strength``, ``place``, ``label`` and ``extent`` are those of the Damage. ``changed`` and ``lost`` are
+    ``damage``, ``strength``, ``place`` and ``label`` are those of the Damage. ``changed`` and ``lost`` are
     the shares of the payload's bytes that the damage changed and that recovery did without; ``psnr_db`` and ``ssim``
     are of what recovery gave, None where it found nothing left; the others with every byte believed.
     """
@@ -103,7 +103,6 @@ class Opened:
     strength: float
     place: str | None
     label: str
-    extent: str
     changed: float
     lost: float
     psnr_db: float | None
@@ -234,7 +233,6 @@ def _measure(
         damage.strength,
         damage.place,
         damage.label,
-        damage.extent,
         float((before != after).mean()),
         lost,
         psnr(file.samples, found[RECOVERED]) if RECOVERED in found else None,

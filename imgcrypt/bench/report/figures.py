@@ -108,13 +108,14 @@ def damage(
     ]
     rows: dict[str, list[tuple[str, Bytes]]] = {}
     for record in mine:
+        extent = robustness.extent(record.strength, record.place)
         for path, decibels in (
             (robustness.BELIEVED, record.believed_psnr_db),
             (robustness.RECOVERED, record.psnr_db),
         ):
             key = robustness.Shown(record.picture, record.kind, record.form, record.label, path)
             told, picture = ("nothing left", NOTHING) if decibels is None else (f"{decibels:.2f} dB", shown[key])
-            rows.setdefault(f"{record.form},\n{path}", []).append((f"{record.extent}: {told}", picture))
+            rows.setdefault(f"{record.form},\n{path}", []).append((f"{extent}: {told}", picture))
     return panel(rows)
 
 
