@@ -163,7 +163,7 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
     pixels = rng.choice(truth.size, min(SINGLE_PIXELS, truth.size), replace=False)
     show = show or (lambda shown, plane: None)
     show(Shown(None, PICTURE), truth)
-    results = Results(size, _chance(truth), [], [], [])
+    attacks, one_pixel, ciphertexts = [], [], []
     for bound_to, victim in _victims(size, rng).items():
         target = victim(truth.reshape(-1))
         show(Shown(bound_to, CIPHERTEXT), target.reshape(truth.shape))
@@ -173,7 +173,7 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
             found = key.decipher(target).reshape(truth.shape)
             seconds = time.perf_counter() - started
             right = (found == truth).reshape(-1)
-            results.attacks.append(
+            attacks.append(
                 Attack(
                     bound_to,
                     attack,
@@ -187,12 +187,12 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
                 )
             )
             show(Shown(bound_to, attack), found)
-        results.one_pixel.append(_one_pixel(bound_to, victim, pixels[:FLIPS], truth.size))
+        one_pixel.append(_one_pixel(bound_to, victim, pixels[:FLIPS], truth.size))
         for name, level in LEVELS.items():
             plane = victim(np.full(truth.size, level, np.uint8)).reshape(truth.shape)
             show(Shown(bound_to, name), plane)
-            results.ciphertexts.append(_statistics(bound_to, name, plane))
-    return results
+            ciphertexts.append(_statistics(bound_to, name, plane))
+    return Results(size, _chance(truth), attacks, one_pixel, ciphertexts)
 
 
 def tables(results: Results) -> Iterator[Table]:

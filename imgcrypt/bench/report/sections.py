@@ -60,7 +60,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Of bench timing."""
+    """Of bench timing: table 9, and whole processes."""
 
     pictures: list[timing.Timed]
     cold_start: list[coldstart.ColdStart]
