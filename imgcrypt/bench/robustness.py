@@ -91,8 +91,8 @@ class File:
 class Opened:
     """What came out of one damaged file.
 
-    ``damage``, ``strength``, ``place`` and ``label`` are those of the Damage. ``changed`` and ``lost`` are the shares of
-    the payload's bytes that the damage changed and that recovery did without; ``psnr_db`` and ``ssim`` are of what
+    ``damage``, ``strength``, ``place`` and ``label`` are those of the Damage. ``changed`` and ``lost`` are the shares
+    of the payload's bytes that the damage changed and that recovery did without; ``psnr_db`` and ``ssim`` are of what
     recovery gave, None where it found nothing left; the others are with every byte believed.
     """
 
