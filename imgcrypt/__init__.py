@@ -28,9 +28,9 @@ from imgcrypt.errors import (
 )
 
 if TYPE_CHECKING:
-    from imgcrypt.api import Info, decrypt, encrypt, inspect
+    from imgcrypt.api import Recovered, decrypt, encrypt, recover
+    from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
-    from imgcrypt.recovery import Recovered, recover
 
 __version__ = "0.1.0"
 __all__ = [
@@ -55,13 +55,13 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Info": "imgcrypt.api",
+    "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
+    "Recovered": "imgcrypt.api",
     "decrypt": "imgcrypt.api",
     "encrypt": "imgcrypt.api",
-    "inspect": "imgcrypt.api",
-    "Recovered": "imgcrypt.recovery",
-    "recover": "imgcrypt.recovery",
+    "inspect": "imgcrypt.info",
+    "recover": "imgcrypt.api",
 }
 
 

@@ -45,3 +45,6 @@ class TruncatedError(ContainerError):
 
 class DamagedError(ContainerError):
     """The bytes were changed after encryption."""
+
+    def __init__(self, message: str = "the file was damaged or changed after encryption; get another copy of it"):
+        super().__init__(message)

@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import cryptanalysis, pictures
-from imgcrypt.bench.common import NONE, BenchError, Bytes, table
+from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.cryptanalysis import EquivalentKey
+from imgcrypt.keys import RawKey
 from imgcrypt.metrics import correlation, entropy, ideal_entropy, psnr
 
 if TYPE_CHECKING:
@@ -238,16 +240,15 @@ def tables(results: Results) -> Iterator[Table]:
 
 def _victims(size: int, rng: np.random.Generator) -> dict[str, Victim]:
     """By what they bind the image key to."""
-    key, secrets, image_key = imgcrypt.Key(rng.bytes(32)), envelope.Secrets(rng.bytes(32), rng.bytes(32)), rng.bytes(32)
+    key, secrets, image_key = RawKey(rng.bytes(32)), envelope.Secrets(rng.bytes(32), rng.bytes(32)), rng.bytes(32)
 
     def file(message: Bytes) -> bytes:
         return imgcrypt.encrypt(message.reshape(size, size), key, lossless=True, suite="chaos")
 
-    # envelope.seal adds the key's slot itself.
-    header = dataclasses.replace(container.parse(file(np.zeros(size * size, np.uint8))), records=())
+    content = container.parse(file(np.zeros(size * size, np.uint8))).content
     return {
         RELEASED: Victim(lambda message: _ciphertext(file(message))),
-        DIGEST: Victim(lambda message: _ciphertext(envelope.seal(message, header, key, secrets))),
+        DIGEST: Victim(lambda message: _ciphertext(envelope.seal(message, content, key, secrets))),
         BARE: Victim(lambda message: cipher.encipher(message, image_key)),
     }
 

@@ -17,12 +17,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import stopwatch
-from imgcrypt.bench.common import NONE, BenchError, Bytes, size_text, table
+from imgcrypt.bench.common import NONE, BenchError, size_text, table
 from imgcrypt.bench.stopwatch import Summary
+from imgcrypt.chunks import ChunkCipher
 from imgcrypt.cipher import launch
 from imgcrypt.cipher.layout import SEGMENT_ROWS
 from imgcrypt.container import TAG_BYTES, Header
+from imgcrypt.keys import RawKey
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -156,12 +159,12 @@ def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) ->
 
 def _contenders(data: Bytes, threads: int, pool: ThreadPoolExecutor) -> tuple[Functions, Functions]:
     """What encrypts ``data``, and what decrypts it again, by name."""
-    key, secrets = imgcrypt.Key(SECRET), envelope.Secrets(SECRET, SECRET)
-    header = _header(data, key)
-    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, header, key, secrets)
+    key, secrets = RawKey(SECRET), envelope.Secrets(SECRET, SECRET)
+    content = _header(data, key).content
+    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, content, key, secrets)
     encrypt: Functions = {
         CHAOS: lambda: cipher.encipher(data, SECRET),
-        HYBRID: lambda: envelope.seal(data, header, key, secrets),
+        HYBRID: lambda: envelope.seal(data, content, key, secrets),
     }
     decrypt: Functions = {
         CHAOS: lambda: cipher.decipher(enciphered, SECRET),
@@ -204,8 +207,8 @@ def _stages(data: Bytes) -> Functions:
     """The steps of the hybrid path one by one, as imgcrypt.cipher and imgcrypt.envelope take them."""
     kernels, lock = launch.kernels(), launch.lock
     seeds, cloud, slides = cipher._schedule(len(data), SECRET)
-    header = _header(data, imgcrypt.Key(SECRET))
-    chunk_cipher = envelope._ChunkCipher(header.suite, SECRET)
+    header = _header(data, RawKey(SECRET))
+    chunk_cipher = ChunkCipher(header.suite, SECRET)
     out, middle = np.zeros_like(data), np.zeros_like(data)
     sealed = np.empty(len(data) + header.chunks * TAG_BYTES, np.uint8)
     # Of each chunk: itself, where it is opened to, and where it is sealed to.
@@ -244,16 +247,15 @@ def _stages(data: Bytes) -> Functions:
         "sliding cells, decomposition": lambda: decompose(middle, out, False),
         "decomposition, inverse": lambda: decompose(data, middle, True),
         "sliding cells and bytes back": lambda: scramble(middle, True),
-        "digest": lambda: envelope._digest(header, data, SECRET),
+        "digest": lambda: envelope.digest(header.core(), data, SECRET, header.salt),
         "sealing": seal_chunks,
         "opening": open_chunks,
     }
 
 
 def _header(data: Bytes, key: imgcrypt.Key) -> Header:
-    """What envelope.seal takes for a lossless file of these bytes, as a picture one pixel high."""
-    header = container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
-    return dataclasses.replace(header, records=())
+    """The header of a lossless file of these bytes, as a picture one pixel high."""
+    return container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from imgcrypt import files
-from imgcrypt.cli import leave_output, run
+from imgcrypt.shell import leave_output, run
 
 
 class Battery(StrEnum):

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt.bench.common import Bytes
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench.pictures import COLOR, GRAY
 
 

@@ -9,18 +9,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from imgcrypt import files
 from imgcrypt.bench import machine
 from imgcrypt.errors import ImgcryptError
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Bytes = NDArray[np.uint8]
-"""Samples of pictures, payloads, ciphertexts."""
 
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 NONE = "-"

@@ -9,7 +9,7 @@ import platform
 import sys
 from pathlib import Path
 
-from imgcrypt.export import runtime
+from imgcrypt.runtime import sessions
 
 PACKAGES = (
     "imgcrypt",
@@ -52,11 +52,11 @@ def describe() -> Machine:
     """This machine, now. Call it after measuring: Numba's threading layer starts with a kernel."""
     return Machine(
         processor=_processor(),
-        cores=runtime.threads(),
+        cores=sessions.threads(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
         versions={name: version for name in PACKAGES if (version := _version(name))},
-        threads={"numba": _numba_threads(), "onnxruntime": runtime.threads()},
+        threads={"numba": _numba_threads(), "onnxruntime": sessions.threads()},
         threading_layer=_threading_layer(),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
@@ -81,7 +81,7 @@ def _version(package: str) -> str | None:
 def _numba_threads() -> int:
     """Threads that the kernels may use; those of this process where Numba is not loaded."""
     numba = sys.modules.get("numba")
-    return int(numba.get_num_threads()) if numba else runtime.threads()
+    return int(numba.get_num_threads()) if numba else sessions.threads()
 
 
 def _threading_layer() -> str | None:

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from imgcrypt import demo_job, pictures
-from imgcrypt.bench.common import BenchError, Bytes
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench.common import BenchError
 from imgcrypt.errors import ImageError
 
 SUFFIXES = frozenset({*pictures.FORMATS, *pictures.LOSSY_SUFFIXES})

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 import imgcrypt
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, pictures, ssim
 from imgcrypt.bench.codecs import CODECS
-from imgcrypt.bench.common import NONE, BenchError, Bytes, table
+from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.pictures import COLOR, GRAY
-from imgcrypt.export import zoo
 from imgcrypt.metrics import psnr
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import imgcrypt
-from imgcrypt import api, cipher, container, envelope
+from imgcrypt import cipher, container, envelope
+from imgcrypt import payload as payloads
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import pictures, ssim, subjects
-from imgcrypt.bench.common import NONE, Bytes, table
-from imgcrypt.container import Header, Mode, RecordType
+from imgcrypt.bench.common import NONE, table
+from imgcrypt.chunks import ChunkCipher
+from imgcrypt.container import Header
 from imgcrypt.errors import DamagedError
 from imgcrypt.metrics import psnr
 
@@ -203,11 +206,8 @@ def _files(picture: Bytes, net: str | None, provider: str, rng: np.random.Genera
             picture, subjects.KEY, lossless=lossless, net=None if lossless else net, provider=provider
         )
         header, payload = envelope.open_(blob, subjects.KEY)
-        # envelope.seal adds the key's slot itself.
-        records = tuple(record for record in header.records if record[0] == RecordType.NET)
         form = header.net.name if header.net else subjects.DIRECT
-        header = dataclasses.replace(header, records=records)
-        yield form, envelope.seal(payload, header, subjects.KEY, subjects.draw(rng))
+        yield form, envelope.seal(payload, header.content, subjects.KEY, subjects.draw(rng))
 
 
 def _measure(
@@ -245,18 +245,16 @@ def _measure(
 
 def _believe(blob: bytes, header: Header, provider: str) -> Bytes:
     """The picture of a file as a reader opens it that knows nothing of damage, tags and digest."""
-    image_key, seal_key = envelope._image_keys(
-        header, envelope._unlock(header, memoryview(blob)[: header.header_bytes], subjects.KEY)
+    image_key, seal_key = envelope.image_keys(
+        header, envelope.unlock(header, memoryview(blob)[: header.header_bytes], subjects.KEY)
     )
-    chunk_cipher = envelope._ChunkCipher(header.suite, seal_key)
+    chunk_cipher = ChunkCipher(header.suite, seal_key)
     chunks = [
         chunk_cipher.open_unverified(number, blob[at : at + length])
         for number, (at, length) in enumerate(map(header.chunk_at, range(header.chunks)))
     ]
     payload = cipher.decipher(np.frombuffer(b"".join(chunks), np.uint8), image_key)
-    if header.mode is Mode.LOSSLESS:
-        return np.asarray(api._from_bytes(payload, header), np.uint8)
-    return api._reconstruct(payload, header, provider)
+    return np.asarray(payloads.decode(payload, header.content, provider), np.uint8)
 
 
 def _row(label: str, records: Sequence[Opened]) -> list[str]:

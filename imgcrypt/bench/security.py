@@ -17,13 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-import imgcrypt
 from imgcrypt import cipher, container, envelope, keys, metrics, slots
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import pictures, significance, subjects
-from imgcrypt.bench.common import BenchError, Bytes
+from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.significance import ALPHAS, Tally
 from imgcrypt.bench.subjects import Subject
 from imgcrypt.errors import WrongKeyError
+from imgcrypt.keys import RawKey
 
 Scores = dict[str, list[float]]
 
@@ -364,11 +365,11 @@ def _key_sensitivity(subject: Subject, rng: np.random.Generator) -> KeySensitivi
     for bit in range(bits):
         wrong = subjects.flip(secrets.file_key, bit)
         other = subjects.chaos(subject, payload, envelope.Secrets(wrong, secrets.salt))
-        opened = cipher.decipher(enciphered, envelope._image_keys(header, wrong)[0])
+        opened = cipher.decipher(enciphered, envelope.image_keys(header, wrong)[0])
         _keep(scores[ENCRYPT], _differences(enciphered, other))
         _keep(scores[DECRYPT], _differences(payload, opened))
         try:
-            envelope.open_(blob, imgcrypt.Key(subjects.flip(subjects.KEY.secret, bit)))
+            envelope.open_(blob, RawKey(subjects.flip(subjects.KEY.secret, bit)))
         except WrongKeyError:
             refused += 1
     return KeySensitivity(bits, refused, _flipped(scores[ENCRYPT], enciphered), _flipped(scores[DECRYPT], payload))

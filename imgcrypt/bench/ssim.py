@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imgcrypt.bench.common import BenchError, Bytes
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench.common import BenchError
 
 Measure = Callable[[Bytes, Bytes], float]
 

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt import api
+from imgcrypt import payload, runtime
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, pictures, ssim, subjects
-from imgcrypt.bench.common import NONE, Bytes, table
-from imgcrypt.export import runtime, zoo
+from imgcrypt.bench.common import NONE, table
 from imgcrypt.metrics import correlation, entropy, ideal_entropy, psnr
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 STAGES = PICTURE, MEASUREMENTS, CIPHERTEXT, REBUILT = "picture", "measurements", "ciphertext", "rebuilt"
 BRANCHES = ("fully connected branch", "bilinear + CNN branch", "both")
-BRANCH_OUTPUTS = ("/reconstructor/DepthToSpace_output_0", "/reconstructor/DepthToSpace_1_output_0")
-"""What the export of ``fclbcnn`` calls the branches' pictures, (1, 3, 33 h, 33 w), which it adds up."""
+BRANCH_OUTPUTS = ("colors", "contours")
+"""What the reconstructor of ``fclbcnn`` calls the branches' pictures, (1, 3, 33 h, 33 w), which it adds up."""
 LARGEST_BRANCH = 1024
 """Pixels a side of what goes through the branches, which run without tiles."""
 
@@ -87,7 +88,7 @@ def run(loaded: Iterable[tuple[str, str, Bytes]], provider: str, seed: int = 0, 
             if subject.entry is None:
                 continue
             enciphered = subjects.chaos(subject, subject.payload, subjects.draw(rng))
-            rebuilt = np.asarray(api._reconstruct(subject.payload, subject.header, provider), np.uint8)
+            rebuilt = np.asarray(payload.rebuild(subject.payload, subject.content, provider), np.uint8)
             planes = (picture, subject.plane(subject.payload), subject.plane(enciphered), rebuilt)
             for stage, plane in zip(STAGES, planes, strict=True):
                 show(Shown(name, kind, subject.form, stage), plane)
@@ -153,8 +154,8 @@ def branches(picture: Bytes, provider: str) -> dict[str, NDArray[np.float32]]:
     picture = pictures.middle(picture, LARGEST_BRANCH)
     entry = zoo.choose(subjects.FIGURE_2_NET, None, 1 if picture.ndim == 2 else 3)
     rows, columns = (-(-length // entry.block) for length in picture.shape[:2])
-    measurements = api._sample(picture, entry, provider).reshape(rows, columns, entry.block_bytes)
-    session = runtime._session(entry.read("reconstructor") + _outputs(BRANCH_OUTPUTS), provider)
+    measurements = payload.measure(picture, entry, provider).reshape(rows, columns, entry.block_bytes)
+    session = runtime.load(entry, provider).session("reconstructor")
     inputs = {"measurements": measurements, "valid": np.ones_like(measurements)}
     colors, contours = (output[0].transpose(1, 2, 0) * 255 for output in session.run(list(BRANCH_OUTPUTS), inputs))
     found = [
@@ -171,19 +172,3 @@ def _stage(stage: str, plane: Bytes) -> Stage:
 
 def _with_paper(ours: float, printed: float | None, digits: int) -> str:
     return f"{ours:.{digits}f}" + ("" if printed is None else f" (paper {printed:.{digits}f})")
-
-
-def _outputs(names: Iterable[str]) -> bytes:
-    """What makes inner values outputs of an ONNX model when it stands behind the model's bytes.
-
-    Protocol buffers of one message that follow each other are one, whose repeated fields are joined: so this needs no
-    package for ONNX. ModelProto's field 7 is the graph, GraphProto's field 12 an output, ValueInfoProto's 1 its name.
-    """
-    return b"".join(_field(7, _field(12, _field(1, name.encode()))) for name in names)
-
-
-def _field(number: int, body: bytes) -> bytes:
-    """A protocol buffer's field of a length below 128, so that key and length take one byte each."""
-    assert number < 16
-    assert len(body) < 128
-    return bytes([number << 3 | 2, len(body)]) + body

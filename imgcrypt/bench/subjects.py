@@ -11,16 +11,19 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import imgcrypt
-from imgcrypt import api, container, envelope
-from imgcrypt.bench.common import BenchError, Bytes
+from imgcrypt import container, envelope
+from imgcrypt import payload as payloads
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.pictures import GRAY
-from imgcrypt.container import Header, RecordType
+from imgcrypt.container import Content
 from imgcrypt.envelope import Secrets
-from imgcrypt.export import zoo
+from imgcrypt.keys import RawKey
+from imgcrypt.runtime import zoo
 
 Encrypt = Callable[["Subject", Bytes, Secrets], Bytes]
 
-KEY = imgcrypt.Key(bytes(range(32)))
+KEY = RawKey(bytes(range(32)))
 """What the files' key slots are made for. The ciphertext does not depend on it, but on the file key that it wraps."""
 FIGURE_2_NET = "fclbcnn-0.18"
 """The paper's net, measured beside the default one."""
@@ -35,7 +38,7 @@ class Subject:
     """One picture in one form.
 
     ``picture`` is uint8 (H, W) or (H, W, 3), ``payload`` uint8 (n,) what of it is encrypted: its samples, or its
-    measurements by the net ``entry``. ``header`` is what envelope.seal takes for it.
+    measurements by the net ``entry``. ``content`` is what envelope.seal takes for it.
     """
 
     name: str
@@ -44,7 +47,7 @@ class Subject:
     entry: zoo.Entry | None
     provider: str
     payload: Bytes
-    header: Header
+    content: Content
 
     @property
     def form(self) -> str:
@@ -115,7 +118,7 @@ class Subject:
         kept = int(picture[place])
         if self.entry.any_rate:
             picture[place] = level
-            after = api._sample(picture, self.entry, self.provider)
+            after = payloads.measure(picture, self.entry, self.provider)
             if (payload == after).all():
                 picture[place] = kept
                 return False
@@ -125,9 +128,9 @@ class Subject:
         top, left = max(row - reach, 0), max(column - reach, 0)
         bottom, right = row + reach + 1, column + reach + 1
         part = picture[top * side : bottom * side, left * side : right * side]
-        before = api._sample(part, self.entry, self.provider)
+        before = payloads.measure(part, self.entry, self.provider)
         picture[place] = level
-        after = api._sample(part, self.entry, self.provider)
+        after = payloads.measure(part, self.entry, self.provider)
         if (before == after).all():
             picture[place] = kept
             return False
@@ -163,7 +166,7 @@ def toy(subject: Subject, payload: Bytes, secrets: Secrets) -> Bytes:
 
 def seal(subject: Subject, payload: Bytes, secrets: Secrets) -> bytes:
     """A file of the suite chaos, which KEY opens."""
-    return envelope.seal(payload, subject.header, KEY, secrets)
+    return envelope.seal(payload, subject.content, KEY, secrets)
 
 
 def ciphertext(blob: bytes) -> Bytes:
@@ -197,7 +200,4 @@ def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subje
             provider=provider,
         )
         header, payload = envelope.open_(blob, KEY)
-        # envelope.seal adds the key's slot itself.
-        records = tuple(record for record in header.records if record[0] == RecordType.NET)
-        header = dataclasses.replace(header, records=records)
-        yield Subject(name, kind, picture, entry, provider, payload, header)
+        yield Subject(name, kind, picture, entry, provider, payload, header.content)

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numba
 
 import imgcrypt
-from imgcrypt import api, cipher, envelope
+from imgcrypt import cipher, envelope, runtime
+from imgcrypt import payload as payloads
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, stopwatch
-from imgcrypt.bench.common import NONE, BenchError, Bytes, table
+from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.pictures import kind_of, waves
 from imgcrypt.bench.stopwatch import Summary
 from imgcrypt.cipher import launch
-from imgcrypt.container import RecordType
-from imgcrypt.export import runtime, zoo
+from imgcrypt.runtime import sessions, zoo
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,11 +96,11 @@ def use_threads(count: int) -> None:
     Raises:
         BenchError: the process has not so many, or the system cannot do that.
     """
-    if not 1 <= count <= runtime.threads():
-        raise BenchError(f"cannot use {count} threads; this process may use 1 to {runtime.threads()}")
+    if not 1 <= count <= sessions.threads():
+        raise BenchError(f"cannot use {count} threads; this process may use 1 to {sessions.threads()}")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    elif count < runtime.threads():
+    elif count < sessions.threads():
         raise BenchError("this system cannot confine a process to some cores; leave out --threads")
     launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
     numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
@@ -204,15 +205,13 @@ def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
     header, payload = envelope.open_(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key)
-    # envelope.seal adds the key's slot itself.
-    header = dataclasses.replace(header, records=tuple(each for each in header.records if each[0] == RecordType.NET))
 
     def total() -> object:
         return imgcrypt.decrypt(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key, provider=provider)
 
     return {
-        NET: lambda: api._reconstruct(api._sample(image, entry, provider), header, provider),
-        SEALING: lambda: envelope.open_(envelope.seal(payload, header, key, secrets), key),
+        NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
+        SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
         TOTAL: total,
     }
 

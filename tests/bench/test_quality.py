@@ -11,7 +11,7 @@ from rich.console import Console
 
 from imgcrypt.bench import paper, quality
 from imgcrypt.bench.common import BenchError
-from imgcrypt.export import zoo
+from imgcrypt.runtime import zoo
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import imgcrypt
-from imgcrypt import api, cipher, container, envelope, metrics, pictures
+from imgcrypt import cipher, container, envelope, metrics, pictures
 from imgcrypt.bench import common, security, security_tables, significance, subjects
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
@@ -181,7 +181,7 @@ def test_what_is_measured_is_the_released_cipher(form: str) -> None:
     assert (header.salt, header.suite) == (secrets.salt, container.Suite.CHAOS)
     found = subjects.ciphertext(blob)
     assert (found == subjects.chaos(subject, subject.payload, secrets)).all()
-    image_key, _ = envelope._image_keys(header, secrets.file_key)
+    image_key, _ = envelope.image_keys(header, secrets.file_key)
     assert (cipher.decipher(found, image_key) == subject.payload).all()
     back = imgcrypt.decrypt(blob, subjects.KEY, provider="cpu")
     assert back.shape == subject.picture.shape
@@ -190,9 +190,9 @@ def test_what_is_measured_is_the_released_cipher(form: str) -> None:
 
 def test_ciphertext_leaves_out_the_tags_of_every_chunk() -> None:
     subject, secrets = make(subjects.DIRECT, side=200), subjects.draw(np.random.default_rng(1))
-    assert subject.payload.size > 1 << api.CHUNK_EXPONENT
+    assert subject.payload.size > 1 << container.CHUNK_EXPONENT
     blob = subjects.seal(subject, subject.payload, secrets)
-    image_key, _ = envelope._image_keys(container.parse(blob), secrets.file_key)
+    image_key, _ = envelope.image_keys(container.parse(blob), secrets.file_key)
     assert (subjects.ciphertext(blob) == cipher.encipher(subject.payload, image_key)).all()
 
 
@@ -254,7 +254,7 @@ def test_walk_gives_the_measurements_of_the_changed_picture(channels: int) -> No
         subject._step(picture, payload, rng)
         assert (payload != before).any()
     assert np.abs(picture.astype(int) - subject.picture).sum() == 12
-    whole = api._sample(picture, subject.entry, "cpu")
+    whole = payload.measure(picture, subject.entry, "cpu")
     # All but what different sizes round differently.
     changed = (whole != subject.payload).sum()
     assert (whole != payload).sum() <= changed // 10

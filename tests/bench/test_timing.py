@@ -16,7 +16,7 @@ from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.stopwatch import Summary
 from imgcrypt.errors import NetError
-from imgcrypt.export import zoo
+from imgcrypt.runtime import zoo
 
 NO_NET = ["cipher directly", "cipher directly, chaos layer alone"]
 
@@ -96,8 +96,8 @@ def test_refuses(sizes, nets, error, text):
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot confine a process to some cores")
 def test_threads_are_confined():
     code = (
-        "from imgcrypt.bench import timing; from imgcrypt.export import runtime; import numba;"
-        "timing.use_threads(1); print(runtime.threads(), numba.get_num_threads())"
+        "from imgcrypt.bench import timing; from imgcrypt.runtime import sessions; import numba;"
+        "timing.use_threads(1); print(sessions.threads(), numba.get_num_threads())"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [b"1", b"1"]
 

@@ -161,7 +161,7 @@ HEADER = Header(Suite.CHAOS, Mode.LOSSLESS, 1, 1, 1, 1, 1, 0, 20, bytes(32), byt
 
 
 def image_key(file_key: bytes = KEY, digest: bytes = HEADER.digest) -> bytes:
-    return envelope._image_keys(dataclasses.replace(HEADER, digest=digest), file_key)[0]
+    return envelope.image_keys(dataclasses.replace(HEADER, digest=digest), file_key)[0]
 
 
 @pytest.mark.parametrize(

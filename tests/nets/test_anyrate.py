@@ -19,7 +19,7 @@ import cv2  # noqa: E402
 import typer  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from imgcrypt.export import bitplanes  # noqa: E402
+from imgcrypt.codec import bitplanes  # noqa: E402
 from imgcrypt.nets import sampling, train  # noqa: E402
 from imgcrypt.nets.anyrate import Anyrate  # noqa: E402
 from imgcrypt.nets.sampling import FULL, PLANES, Sampler  # noqa: E402
@@ -169,7 +169,7 @@ def test_layout_and_sampler_agree(channels: int) -> None:
         expanded = tables.expand(classes, mode)
         np.testing.assert_array_equal(steps[0].flatten(2).numpy(), expanded)
         quarters = firsts[0, ..., ::16, ::16].flatten(-2).numpy()
-        np.testing.assert_array_equal(quarters, tables.first(classes, mode))
+        np.testing.assert_array_equal(quarters, tables.dc_means(classes, mode))
         assert int((firsts != 0).sum()) == (4 if mode else 1) * 2 * 3 * channels
         for level in (0, 100, 250, 511):
             bits = sampler.bits(steps, torch.tensor(level))
@@ -304,7 +304,7 @@ def test_the_command_trains_it_and_goes_on(tmp_path: Path, monkeypatch: pytest.M
     train.main("anyrate", [tmp_path], run, gray=True, steps=1, batch=2, device="cpu")
     record = json.loads((run / "record.json").read_text())
     assert (record["net"], record["gray"], record["steps"], record["pictures"]) == ("anyrate", True, 1, 2)
-    assert set(record["curve"][0][1]) == {f"level {level}" for level in (105, 150, 196, 240, 275)}
+    assert set(record["curve"][0][1]) == {f"threshold {each}" for each in (105, 150, 196, 240, 275)}
     train.main("anyrate", [tmp_path], run, gray=True, steps=2, batch=2, device="cpu", resume=True)
     assert json.loads((run / "record.json").read_text())["steps"] == 2
     with pytest.raises(typer.BadParameter, match="another net"):

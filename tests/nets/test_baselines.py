@@ -102,7 +102,7 @@ def test_msrnet_agrees_with_its_measurements() -> None:
 
 
 def test_color_and_other_rates_are_refused() -> None:
-    with pytest.raises(typer.BadParameter, match="add --gray"):
+    with pytest.raises(typer.BadParameter, match="ask for a gray net"):
         train.build("dr2net", 0.25, gray=False)
     with pytest.raises(typer.BadParameter, match=r"0\.01, 0\.04, 0\.1, 0\.25"):
         train.build("dr2net", 0.5, gray=True)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgcrypt import metrics
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import attack, cipher, paper, pictures, robustness, security, stages, timing
 from imgcrypt.bench.attack import BLACK_WHITE, CIPHERTEXT, DIFFERENCES, RELEASED, SINGLE
-from imgcrypt.bench.common import BenchError, Bytes, size_text
+from imgcrypt.bench.common import BenchError, size_text
 from imgcrypt.bench.quality import Measured
 
 try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import (
     attack,
     cipher,
@@ -20,7 +21,7 @@ from imgcrypt.bench import (
     subjects,
     timing,
 )
-from imgcrypt.bench.common import Bytes, table
+from imgcrypt.bench.common import table
 from imgcrypt.bench.report import figures
 from imgcrypt.bench.report.page import Drawing, Section
 

@@ -1,4 +1,4 @@
-"""Coefficients' bits into bytes and back, compiled: docs/format.md, section 5.5. imgcrypt.export.bitplanes calls them.
+"""Coefficients' bits into bytes and back, compiled: docs/format.md, section 5.5. imgcrypt.codec.bitplanes calls them.
 
 Numba's cache notices changes of a kernel's own file only, so nothing but numbers comes from elsewhere.
 """

@@ -24,12 +24,14 @@ class Entry:
     """One net: what the manifest says of it.
 
     Rates are bytes of measurements per sample, as the paper rounds them: a color pixel has three
-    samples, a gray pixel one.
+    samples, a gray pixel one. ``layout`` says how a payload is laid out, and with that what runs the net: a key of
+    imgcrypt.runtime.NETS. ``block_bytes`` is 0 where the bytes of a block vary.
     """
 
     name: str
     color_rate: float | None
     gray_rate: float | None
+    layout: str
     block: int
     block_bytes: int
     halo: int
@@ -47,6 +49,7 @@ class Entry:
             name=entry["name"],
             color_rate=entry["color_rate"],
             gray_rate=entry["gray_rate"],
+            layout=entry["layout"],
             block=entry["block"],
             block_bytes=entry["block_bytes"],
             halo=entry["halo"],
@@ -66,7 +69,7 @@ class Entry:
     @property
     def any_rate(self) -> bool:
         """Whether a rate can be chosen for each picture."""
-        return self.block_bytes == 0
+        return self.layout == "bits"
 
     def rate(self, channels: int) -> float | None:
         """The rate of a picture of 1, 3 or 4 channels if none is asked for; ``None`` if the net does not serve it."""

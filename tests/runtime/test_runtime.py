@@ -18,10 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import ProviderError
-from imgcrypt.export import runtime, zoo
-from imgcrypt.export.runtime import Net
+from imgcrypt import ProviderError, runtime
 from imgcrypt.locks import ForkSafeLock
+from imgcrypt.runtime import net as net_module
+from imgcrypt.runtime import sessions, zoo
+from imgcrypt.runtime.blocks import BlockNet
 
 Picture = npt.NDArray[Any]
 MakePicture = Callable[..., Picture]
@@ -44,7 +45,7 @@ def test_tiles_give_the_untiled_result(tile_blocks: int, picture: MakePicture, m
     net, image = runtime.load(ENTRY, "cpu"), blocks_of(7, 5, picture)
     measured = net.sample(image)
     rebuilt = net.reconstruct(measured, np.ones_like(measured))
-    monkeypatch.setattr(runtime, "TILE_BLOCKS", tile_blocks)
+    monkeypatch.setattr(net_module, "TILE_BLOCKS", tile_blocks)
     assert most_apart(net.sample(image), measured) <= 1
     assert most_apart(net.reconstruct(measured, np.ones_like(measured)), rebuilt) <= 1
 
@@ -58,9 +59,9 @@ def test_tiling_really_happens(picture: MakePicture, monkeypatch: pytest.MonkeyP
             height, width, _ = inputs["image"].shape
             return [np.zeros((height // ENTRY.block, width // ENTRY.block, ENTRY.block_bytes), np.uint8)]
 
-    monkeypatch.setattr(Net, "_session", lambda *_: Session())
-    monkeypatch.setattr(runtime, "TILE_BLOCKS", 2)
-    Net(ENTRY, "cpu").sample(blocks_of(5, 3, picture))
+    monkeypatch.setattr(BlockNet, "session", lambda *_: Session())
+    monkeypatch.setattr(net_module, "TILE_BLOCKS", 2)
+    BlockNet(ENTRY, "cpu").sample(blocks_of(5, 3, picture))
     assert len(Session.shapes) == 3 * 2
     most = (2 + 2 * ENTRY.halo) * ENTRY.block
     assert all(max(shape[:2]) <= most for shape in Session.shapes)
@@ -69,8 +70,8 @@ def test_tiling_really_happens(picture: MakePicture, monkeypatch: pytest.MonkeyP
 @given(length=st.integers(1, 10_000), most=st.integers(1, 100))
 def test_tiles_cover_each_block_once_and_stay_small(length: int, most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime, "TILE_BLOCKS", most)
-        tiles = runtime.tiles(length)
+        patch.setattr(net_module, "TILE_BLOCKS", most)
+        tiles = net_module.tiles(length)
     assert [block for first, last in tiles for block in range(first, last)] == list(range(length))
     sizes = {last - first for first, last in tiles}
     assert max(sizes) <= most
@@ -136,7 +137,7 @@ def test_unknown_provider_is_refused(provider: str) -> None:
 def test_cuda_that_is_not_installed_is_refused(picture: MakePicture, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, ["CPUExecutionProvider"])
     with pytest.raises(ProviderError, match=r"imgcrypt\[gpu\]"):
-        Net(ENTRY, "cuda").sample(blocks_of(1, 1, picture))
+        BlockNet(ENTRY, "cuda").sample(blocks_of(1, 1, picture))
 
 
 @pytest.mark.parametrize("start", [no_driver, FellBack])
@@ -145,17 +146,17 @@ def test_cuda_that_does_not_start_is_refused_but_auto_takes_the_cpu(
 ) -> None:
     offer(monkeypatch, BOTH, start)
     image = blocks_of(1, 1, picture)
-    with pytest.raises(ProviderError, match="--provider cpu") as caught:
-        Net(ENTRY, "cuda").sample(image)
+    with pytest.raises(ProviderError, match="use the provider cpu") as caught:
+        BlockNet(ENTRY, "cuda").sample(image)
     assert "\n" not in str(caught.value)
-    net = Net(ENTRY, "auto")
+    net = BlockNet(ENTRY, "auto")
     np.testing.assert_array_equal(net.sample(image), runtime.load(ENTRY, "cpu").sample(image))
     assert net.provider == "cpu"
 
 
 def test_cpu_never_touches_cuda(picture: MakePicture, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, BOTH, lambda: pytest.fail("CUDA was started"))
-    net = Net(ENTRY, "cpu")
+    net = BlockNet(ENTRY, "cpu")
     net.sample(blocks_of(1, 1, picture))
     assert net.provider == "cpu"
 
@@ -178,16 +179,16 @@ def test_sessions_use_as_many_threads_as_the_process_may(
     cores: set[int], picture: MakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores, raising=False)
-    assert runtime.threads() == len(cores)
-    net = Net(ENTRY, "cpu")
+    assert sessions.threads() == len(cores)
+    net = BlockNet(ENTRY, "cpu")
     net.sample(blocks_of(1, 1, picture))
-    assert net._session("sampler").get_session_options().intra_op_num_threads == len(cores)
+    assert net.session("sampler").get_session_options().intra_op_num_threads == len(cores)
 
 
 def test_threads_without_affinity_are_the_machines_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert runtime.threads() == 7
+    assert sessions.threads() == 7
 
 
 def test_net_is_loaded_once_and_at_first_use(picture: MakePicture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +199,7 @@ def test_net_is_loaded_once_and_at_first_use(picture: MakePicture, monkeypatch: 
     monkeypatch.setattr(
         onnxruntime, "InferenceSession", lambda *args, **options: made.append(1) or session(*args, **options)
     )
-    net = Net(ENTRY, "cpu")
+    net = BlockNet(ENTRY, "cpu")
     assert made == []
     net.sample(blocks_of(1, 1, picture))
     net.sample(blocks_of(1, 1, picture))
@@ -242,9 +243,9 @@ def test_eight_threads_at_once_get_the_same_result(picture: MakePicture, monkeyp
     shared = runtime.load(ENTRY, "cpu")
     expected = shared.reconstruct(shared.sample(image), np.ones_like(shared.sample(image)))
     made = []
-    session = runtime._session
-    monkeypatch.setattr(runtime, "_session", lambda *args: made.append(1) or session(*args))
-    net, barrier = Net(ENTRY, "cpu"), threading.Barrier(8)
+    session = sessions.session
+    monkeypatch.setattr(sessions, "session", lambda *args: made.append(1) or session(*args))
+    net, barrier = BlockNet(ENTRY, "cpu"), threading.Barrier(8)
     results: list[Picture] = []
 
     def work() -> None:
@@ -267,7 +268,8 @@ FORKING = """
 import contextlib, os, signal, sys
 import numpy as np
 import imgcrypt
-from imgcrypt.export import runtime, zoo
+from imgcrypt import runtime
+from imgcrypt.runtime import zoo
 
 key = imgcrypt.Key.generate()
 image = np.arange(70 * 100 * 3, dtype=np.uint32).reshape(70, 100, 3).astype(np.uint8)

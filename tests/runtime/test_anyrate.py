@@ -16,15 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import DamagedError, NetError, pictures
-from imgcrypt.export import anyrate, bitplanes, runtime, zoo
-from imgcrypt.export.anyrate import AnyrateNet
+from imgcrypt import DamagedError, NetError, pictures, runtime
+from imgcrypt.codec import bitplanes
+from imgcrypt.keys import RawKey
 from imgcrypt.metrics import psnr
+from imgcrypt.runtime import anyrate, zoo
+from imgcrypt.runtime.anyrate import AnyrateNet
 
 Picture = npt.NDArray[Any]
 MakePicture = Callable[..., Picture]
 
-KEY = imgcrypt.Key(bytes(range(32)))
+KEY = RawKey(bytes(range(32)))
 CHANNELS = pytest.mark.parametrize("channels", [1, 3])
 
 
@@ -139,7 +141,7 @@ def test_tiles_give_the_untiled_result(
     own, image = net(channels), colors(picture(7 * 32, 4 * 32, channels))
     payload = own.measure(image, rate)
     rebuilt = own.rebuild(payload, None, *image.shape[:2])
-    monkeypatch.setattr(runtime, "TILE_BLOCKS", tile_blocks)
+    monkeypatch.setattr("imgcrypt.runtime.net.TILE_BLOCKS", tile_blocks)
     assert most_apart(own.rebuild(payload, None, *image.shape[:2]), rebuilt) <= 1
     again = own.measure(image, rate)
     # Where a class or an index is a close call it may turn out otherwise, which changes next to nothing.
@@ -149,7 +151,7 @@ def test_tiles_give_the_untiled_result(
 
 def test_tiling_really_happens(picture: MakePicture, monkeypatch: pytest.MonkeyPatch) -> None:
     own, shapes = net(1), []
-    session = AnyrateNet._session
+    session = AnyrateNet.session
 
     class Session:
         def __init__(self, part: str) -> None:
@@ -159,8 +161,8 @@ def test_tiling_really_happens(picture: MakePicture, monkeypatch: pytest.MonkeyP
             shapes.append((self.part, *next(iter(inputs.values())).shape[:2]))
             return session(own, self.part).run(names, inputs)
 
-    monkeypatch.setattr(AnyrateNet, "_session", lambda _, part: Session(part))
-    monkeypatch.setattr(runtime, "TILE_BLOCKS", 2)
+    monkeypatch.setattr(AnyrateNet, "session", lambda _, part: Session(part))
+    monkeypatch.setattr("imgcrypt.runtime.net.TILE_BLOCKS", 2)
     payload = own.measure(colors(picture(9 * 32, 3 * 32, 1)), 0.1)
     assert len(shapes) == 5 * 2
     assert all(max(shape[1:]) <= 2 * 32 for shape in shapes)
@@ -229,7 +231,7 @@ def test_block_whose_bits_are_all_lost_looks_like_those_around(channels: int, pi
     share=st.floats(0, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_lost_first_coefficients_are_told_by_those_around(
+def test_lost_dc_coefficients_are_told_by_those_around(
     size: tuple[int, int], channels: int, mode: int, share: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -245,7 +247,7 @@ def test_lost_first_coefficients_are_told_by_those_around(
             assert filled[:, :, channel].max() <= there.max() + slack
 
 
-def test_gap_in_a_ramp_of_first_coefficients_is_closed() -> None:
+def test_gap_in_a_ramp_of_dc_coefficients_is_closed() -> None:
     # Four blocks in each superblock: the columns of blocks are 0, 1, 2, ...
     ramp = (2 * np.arange(5.0)[:, None, None] + np.arange(4) % 2 + np.zeros((5, 5, 1, 4))).astype(np.float32)
     known = np.ones(ramp.shape, bool)

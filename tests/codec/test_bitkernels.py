@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrypt.export import bitkernels, bitplanes
+from imgcrypt.codec import bitkernels, bitplanes
 
 PLANES = 10
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imgcrypt.export import erasures
+from imgcrypt.codec import erasures
 
 lengths = st.integers(1, 300)
 repeats = st.sampled_from([1, 2])

@@ -10,8 +10,8 @@ import pytest
 
 from imgcrypt import NetError, container
 from imgcrypt.container import NetRecord
-from imgcrypt.export import zoo
-from imgcrypt.export.zoo import Entry
+from imgcrypt.runtime import zoo
+from imgcrypt.runtime.zoo import Entry
 
 PARTS = ["sampler", "reconstructor"]
 
@@ -23,6 +23,7 @@ def entry(
         name=name,
         color_rate=color_rate,
         gray_rate=gray_rate,
+        layout="blocks" if block_bytes else "bits",
         block=33,
         block_bytes=block_bytes,
         halo=1,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from imgcrypt.export import bitplanes
-from imgcrypt.export.bitplanes import Tables
+from imgcrypt.codec import bitplanes
+from imgcrypt.codec.bitplanes import Tables
 
 Bytes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.uint16]
@@ -86,7 +86,7 @@ def test_kept_bits_come_back(channels: int, height: int, width: int, share: floa
     np.testing.assert_array_equal(known.classes, classes)
     start, end = parts(length, height, width, channels)
     level, bits = bitplanes.allocate(own, classes, known.mode, end - start)
-    assert known.level == level
+    assert known.threshold == level
     np.testing.assert_array_equal(known.bits, bits)
     assert_there(known, indices)
     # No room is left for another superblock's bits of the next level.
@@ -114,7 +114,7 @@ def test_every_length_serves_and_more_bytes_tell_more(channels: int) -> None:
             assert known.bits.sum() >= previous.sum()
         before, previous = layout, known.bits
     # All bits that are worth anything are there at last.
-    assert known.level == 0
+    assert known.threshold == 0
 
 
 @given(channels=channel_numbers, height=sides, width=sides, share=shares, longer=st.integers(0, 50), seed=seeds)
@@ -208,7 +208,7 @@ def test_coefficients_have_the_steps_and_means_of_their_block(
 ) -> None:
     own, rng = tables(channels), np.random.default_rng(seed)
     classes = np.broadcast_to(rng.integers(0, 256, (height, width, 4 if mode else 1), np.uint8), (height, width, 4))
-    steps, means = own.expand(classes, mode), own.first(classes, mode)
+    steps, means = own.expand(classes, mode), own.dc_means(classes, mode)
     assert (steps.shape, means.shape) == ((height, width, 1024 * channels), (height, width, channels, 4))
     for _ in range(30):
         y, x, p, i, j = (int(rng.integers(0, most)) for most in (height, width, channels, 32, 32))
@@ -222,13 +222,13 @@ def test_coefficients_have_the_steps_and_means_of_their_block(
 
 
 @given(channels=channel_numbers, mode=st.integers(0, 1), seed=seeds)
-def test_first_coefficients_are_told_within_their_cells(channels: int, mode: int, seed: int) -> None:
+def test_dc_coefficients_are_told_within_their_cells(channels: int, mode: int, seed: int) -> None:
     own, rng = tables(channels), np.random.default_rng(seed)
     classes = np.broadcast_to(rng.integers(0, 256, (2, 3, 4 if mode else 1), np.uint8), (2, 3, 4))
     indices = rng.integers(0, 1024, (2, 3, 1024 * channels), np.uint16)
     bits = rng.integers(0, 11, indices.shape, np.uint8)
-    found, there = bitplanes.first_coefficients(own, bitplanes.Known(mode, 100, classes, indices, bits))
-    steps, means = own.expand(classes, mode), own.first(classes, mode)
+    found, there = bitplanes.dc_coefficients(own, bitplanes.Known(mode, 100, classes, indices, bits))
+    steps, means = own.expand(classes, mode), own.dc_means(classes, mode)
     for y, x, p, quarter in np.ndindex(2, 3, channels, 4 if mode else 1):
         number = 1024 * p + 512 * (quarter // 2) + 16 * (quarter % 2)
         known = int(bits[y, x, number])

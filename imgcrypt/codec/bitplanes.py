@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt.export import erasures
-
-Bytes = NDArray[np.uint8]
+from imgcrypt.arrays import Bytes, Floats, Mask
+from imgcrypt.codec import erasures
 
 SIDE = 32
 """Side of a superblock in pixels."""
@@ -27,8 +26,8 @@ SCALE_STEPS, SCALE_ORIGIN = 16, -3
 """A coefficient's expected size is 2**(step / SCALE_STEPS + SCALE_ORIGIN) gray levels, step from 0 to 255."""
 COMPANDER = math.sqrt(2) / 3
 """Quantizing a Laplacian costs least where cells are as wide as density**(-1/3): Bennett, Bell Syst. Tech. J. 1948."""
-LEVELS = 512
-"""Levels of worth: no bit is worth more."""
+THRESHOLDS = 512
+"""How many thresholds there are: no bit is worth more."""
 LEAST, ENOUGH = 5, 10
 """Bytes for each superblock that any payload has, and that also small pictures get, unless the rate asks for less."""
 SWITCH = {1: 72, 3: 120}
@@ -41,12 +40,12 @@ class Tables:
     """What training found out about each class.
 
     ``steps`` by mode: the expected size of each coefficient of a block, uint8 (256, n), in 16ths of an octave; n is
-    C * 1024 in mode 0 and C * 256 in mode 1. ``means`` by mode: the expected first coefficients, float32 (256, C).
+    C * 1024 in mode 0 and C * 256 in mode 1. ``means`` by mode: the expected DC coefficients, float32 (256, C).
     ``gains``: what each further bit saves, int16 (10,), in 16ths of an octave of variance.
     """
 
     steps: tuple[Bytes, Bytes]
-    means: tuple[NDArray[np.float32], NDArray[np.float32]]
+    means: tuple[Floats, Floats]
     gains: NDArray[np.int16]
 
     @property
@@ -56,9 +55,9 @@ class Tables:
 
     @functools.cached_property
     def bits(self) -> Bytes:
-        """Bits of a coefficient by level and step: uint8 (LEVELS, 256)."""
+        """Bits of a coefficient by threshold and step: uint8 (THRESHOLDS, 256)."""
         worth = 2 * np.arange(256)[:, None] + self.gains.astype(np.int64)
-        return np.asarray([(worth >= level).sum(1) for level in range(LEVELS)], np.uint8)
+        return np.asarray([(worth >= threshold).sum(1) for threshold in range(THRESHOLDS)], np.uint8)
 
     @functools.cached_property
     def histograms(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -75,8 +74,8 @@ class Tables:
         quarters = self.steps[1][classes].reshape(height, width, 2, 2, self.channels, 16, 16)
         return quarters.transpose(0, 1, 4, 2, 5, 3, 6).reshape(height, width, -1)
 
-    def first(self, classes: Bytes, mode: int) -> NDArray[np.float32]:
-        """The expected first coefficients of each block: float32 (h, w, C, 4), 0 where mode 0 has no block."""
+    def dc_means(self, classes: Bytes, mode: int) -> Floats:
+        """The expected DC coefficients of each block: float32 (h, w, C, 4), 0 where mode 0 has no block."""
         means = self.means[mode][classes].swapaxes(2, 3)
         if mode == 0:
             means[..., 1:] = 0
@@ -87,19 +86,20 @@ class Tables:
 class Known:
     """What a payload says of a picture of (h, w) superblocks.
 
-    ``mode``: 1 if a superblock has four blocks, else 0. ``level``: the worth of the least bits kept. ``classes``: uint8
-    (h, w, 4). ``indices``: uint16 (h, w, C * 1024), and ``bits``, how many of the ten bits of each are known: uint8.
+    ``mode``: 1 if a superblock has four blocks, else 0. ``threshold``: the least worth of a bit that is kept.
+    ``classes``: uint8 (h, w, 4). ``indices``: uint16 (h, w, C * 1024), and ``bits``, how many of the ten bits of each
+    are known: uint8.
     """
 
     mode: int
-    level: int
+    threshold: int
     classes: Bytes
     indices: NDArray[np.uint16]
     bits: Bytes
 
 
-def first_coefficients(tables: Tables, known: Known) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """What is known of the first coefficient of each block, float32 (h, w, C, 4), and of which anything is.
+def dc_coefficients(tables: Tables, known: Known) -> tuple[Floats, Mask]:
+    """What is known of the DC coefficient of each block, float32 (h, w, C, 4), and of which anything is.
 
     In mode 0 only the first of the four is of a block. See docs/format.md for the quantizer.
     """
@@ -112,7 +112,7 @@ def first_coefficients(tables: Tables, known: Known) -> tuple[NDArray[np.float32
     there = bits > 0
     at = ((indices >> (PLANES - bits)) + 0.5) / 2.0**bits
     ratio = -np.sign(at - 0.5) * np.log1p(-np.abs(2 * at - 1)) / COMPANDER
-    found = tables.first(known.classes, known.mode) + ratio * 2.0 ** (steps / SCALE_STEPS + SCALE_ORIGIN)
+    found = tables.dc_means(known.classes, known.mode) + ratio * 2.0 ** (steps / SCALE_STEPS + SCALE_ORIGIN)
     return found.astype(np.float32), there
 
 
@@ -185,7 +185,7 @@ def unpack(tables: Tables, payload: Bytes, valid: Bytes | None, height: int, wid
         known = np.concatenate([valid[:count], valid[len(valid) - checks :]]).astype(bool)
         table, readable = erasures.repair(table, payload[len(payload) - checks :], known)
     classes = np.broadcast_to(table.reshape(height, width, -1), (height, width, 4))
-    level, bits = allocate(tables, classes, chosen, len(payload) - count - checks)
+    threshold, bits = allocate(tables, classes, chosen, len(payload) - count - checks)
     if not readable.all():
         # Where each bit lies follows from all classes together: without them none can be told from another.
         bits[:] = 0
@@ -194,14 +194,14 @@ def unpack(tables: Tables, payload: Bytes, valid: Bytes | None, height: int, wid
     there = np.zeros(0, np.uint8) if valid is None else valid[room].astype(np.uint8)
     # A copy of its own: the kernel would be compiled a second time for one that is read-only.
     _kernels().read(payload[room].copy(), there, *(each.reshape(height, -1) for each in (bits, indices)))
-    return Known(chosen, level, classes, indices, bits)
+    return Known(chosen, threshold, classes, indices, bits)
 
 
 def allocate(tables: Tables, classes: Bytes, mode: int, room: int) -> tuple[int, Bytes]:
     """Bits of each coefficient: reverse water-filling into ``room`` bytes.
 
-    All bits down to one level of worth, the lowest for which every row of superblocks, rounded up to whole bytes, finds
-    room. What room is left goes to the bits of the next level, superblock by superblock.
+    All bits whose worth reaches one threshold, the lowest at which every row of superblocks, rounded up to whole
+    bytes, finds room. What room is left goes to the bits just below it, superblock by superblock.
 
     Args:
         tables: of the net.
@@ -210,21 +210,21 @@ def allocate(tables: Tables, classes: Bytes, mode: int, room: int) -> tuple[int,
         room: bytes.
 
     Returns:
-        The level, and the bits, uint8 (h, w, C * 1024), 0 to 10.
+        The threshold, and the bits, uint8 (h, w, C * 1024), 0 to 10.
     """
     blocks = classes if mode else classes[..., :1]
     steps = np.bincount(blocks.reshape(-1), minlength=256) @ tables.histograms[mode]
     totals = tables.bits.astype(np.int64) @ steps
     budget = 8 * room - 7 * len(classes)
-    level = int(np.argmax(totals <= budget))
+    threshold = int(np.argmax(totals <= budget))
     expanded = tables.expand(classes, mode)
-    bits = tables.bits[level][expanded]
-    if level:
-        extra = tables.bits[level - 1] - tables.bits[level]
+    bits = tables.bits[threshold][expanded]
+    if threshold:
+        extra = tables.bits[threshold - 1] - tables.bits[threshold]
         wanted = (tables.histograms[mode] @ extra)[blocks].sum(2)
-        gets = np.cumsum(wanted.reshape(-1)).reshape(wanted.shape) <= budget - totals[level]
+        gets = np.cumsum(wanted.reshape(-1)).reshape(wanted.shape) <= budget - totals[threshold]
         bits[gets] += extra[expanded[gets]]
-    return level, bits
+    return threshold, bits
 
 
 def warm_up() -> None:
@@ -237,4 +237,4 @@ def warm_up() -> None:
 def _kernels() -> Any:
     from imgcrypt.cipher import launch
 
-    return launch.load("imgcrypt.export.bitkernels")
+    return launch.load("imgcrypt.codec.bitkernels")

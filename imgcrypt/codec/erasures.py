@@ -12,7 +12,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+from imgcrypt.arrays import Bytes, Mask
 
 POLYNOMIAL = 0x11D
 LONGEST = 255
@@ -40,7 +40,7 @@ def parity(table: Bytes, times: int) -> Bytes:
     return made.reshape(-1)
 
 
-def repair(table: Bytes, check: Bytes, valid: NDArray[np.bool_]) -> tuple[Bytes, NDArray[np.bool_]]:
+def repair(table: Bytes, check: Bytes, valid: Mask) -> tuple[Bytes, Mask]:
     """The table out of what is left of it and of its parity.
 
     Args:
