@@ -1,7 +1,7 @@
 """The picture in a payload of which some bytes are lost and others in doubt. docs/format.md, appendix.
 
-What is lost is told from what is around it, which scrambling left there. What is in doubt is told the same way and
-believed if it agrees.
+Scrambling spreads a loss over the whole picture, so that samples around a lost one are known: they predict it. A byte
+in doubt is predicted in the same way, and believed where it agrees.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ LIKELY = 0.25
 ROUNDS = 3
 """How often pixels are judged: each time by neighbors of which fewer are wrong."""
 GAUSSIANS, MEDIANS = (16, 8), (8, 6, 4, 3, 2, 1)
-"""Rounds in which measurements are predicted by a smoothed picture: deviations of Gaussian filters, then reaches of
-median filters, in pixels. Each leaves in the picture more of what its measurements say."""
+"""Each round predicts the measurements from a smoothed picture: by Gaussian filters of these standard deviations, then
+by median filters of these radii, in pixels. From round to round less is smoothed away."""
 STEPS, STEP = 10, 1 / 40
 """Descent on the bilaplacian, whose eigenvalues go up to 64: it converges for steps below 2/64."""
 SMOOTHER = -STEP * np.array(
@@ -33,11 +33,11 @@ SMOOTHER = -STEP * np.array(
 """One step: the bilaplacian on a grid (the five-point Laplacian applied twice), taken away from what is there."""
 SMOOTHER[2, 2] += 1
 ENOUGH = 1 << 18
-"""So many vectors tell how much damage there is."""
+"""Vectors that suffice to estimate the weights of the mixture in :class:`Doubts`."""
 FEWEST = 0.05
-"""Share of known samples below which those right beside a lost one tell too little of it."""
+"""Share of known samples around a lost one below which they predict it worse than those farther away."""
 OWN_WEIGHT = 0.05
-"""What a channel by itself tells of a lost sample, beside the differences between channels, which vary less."""
+"""Weight of the prediction by the channel itself, beside those by differences between channels, which vary less."""
 
 
 def restore(opened: Opened, provider: str) -> tuple[Image, Mask]:
@@ -48,7 +48,7 @@ def restore(opened: Opened, provider: str) -> tuple[Image, Mask]:
 
 
 def fill(samples: Image, lost: Mask) -> Image:
-    """Tell lost samples from their neighbors.
+    """Predict lost samples from their neighbors.
 
     The smoothest surface through the known ones, by the biharmonic equation (Damelin and Hoang, Int. J. Math. Math.
     Sci. 2018); where other channels of the pixel are known, of the differences to them rather than of the samples.

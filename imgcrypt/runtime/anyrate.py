@@ -57,8 +57,8 @@ class AnyrateNet(Net):
         known = bitplanes.unpack(tables, payload, valid, rows, columns)
         expected = tables.dc_means(known.classes, known.mode)
         if valid is not None:
-            firsts, there = bitplanes.dc_coefficients(tables, known)
-            expected = np.where(there, expected, _fill(firsts, there, known.mode))
+            dc, there = bitplanes.dc_coefficients(tables, known)
+            expected = np.where(there, expected, _fill(dc, there, known.mode))
         return self.picture(known, expected)[:height, :width]
 
     def picture(self, known: bitplanes.Known, expected: Floats) -> Bytes:
@@ -101,17 +101,17 @@ class AnyrateNet(Net):
         return classes, indices.view(np.uint16)
 
 
-def _fill(firsts: Floats, known: Mask, mode: int) -> Floats:
+def _fill(dc: Floats, known: Mask, mode: int) -> Floats:
     """DC coefficients (h, w, C, 4), each as the blocks around it have them where they are known."""
     import cv2
 
-    height, width, channels = firsts.shape[:3]
+    height, width, channels = dc.shape[:3]
     side = 2 if mode else 1
-    filled = np.zeros_like(firsts)
+    filled = np.zeros_like(dc)
     for channel in range(channels):
         values, weights = (
             each[:, :, channel, : side**2].reshape(height, width, side, side).swapaxes(1, 2).reshape(height * side, -1)
-            for each in (np.where(known, firsts, 0), known.astype(np.float32))
+            for each in (np.where(known, dc, 0), known.astype(np.float32))
         )
         # The nearer, the heavier; what is far counts where nothing is near.
         value, weight = (
