@@ -10,7 +10,7 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from imgcrypt import cipher, container, slots
+from imgcrypt import cipher, container, scratch, slots
 from imgcrypt.arrays import Bytes
 from imgcrypt.chunks import ChunkCipher
 from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header
@@ -52,16 +52,17 @@ def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets) -> bytes:
     packed += _mac(packed, header, secrets.file_key)
 
     image_key, seal_key = image_keys(header, secrets.file_key)
-    enciphered = cipher.encipher(payload, image_key, out=cipher.work_space(len(payload), 1)).data
     chunk_cipher = ChunkCipher(header.suite, seal_key)
     # Made in memory that is there already, then copied once: that costs less than memory new from the system.
-    file = cipher.work_space(header.metadata_at + header.header_bytes, 0).data
-    for number in range(header.chunks):
-        at, length = header.chunk_at(number)
-        start = number * header.chunk_bytes
-        chunk_cipher.seal(number, enciphered[start : start + length], file[at : at + length + TAG_BYTES])
-    file[: header.header_bytes] = file[header.metadata_at :] = packed
-    return bytes(file)
+    with scratch.borrow(len(payload)) as enciphered, scratch.borrow(header.metadata_at + header.header_bytes) as space:
+        cipher.encipher(payload, image_key, out=enciphered)
+        file = space.data
+        for number in range(header.chunks):
+            at, length = header.chunk_at(number)
+            start = number * header.chunk_bytes
+            chunk_cipher.seal(number, enciphered.data[start : start + length], file[at : at + length + TAG_BYTES])
+        file[: header.header_bytes] = file[header.metadata_at :] = packed
+        return bytes(file)
 
 
 def open_(data: bytes | memoryview, key: Key) -> tuple[Header, Bytes]:
@@ -76,16 +77,16 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, Bytes]:
     file_key = unlock(header, data[: header.header_bytes], key)
     image_key, seal_key = image_keys(header, file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
-    enciphered = cipher.work_space(header.payload_bytes, 1)
-    view = enciphered.data
-    for number in range(header.chunks):
-        at, length = header.chunk_at(number)
-        start = number * header.chunk_bytes
-        chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
     if header.metadata_bytes:
         # Kept for later releases: this one writes none, and checks what others wrote.
         _open_metadata(data[header.metadata_at : header.trailer_at], file_key, header)
-    payload = cipher.decipher(enciphered, image_key, overwrite=True)
+    with scratch.borrow(header.payload_bytes) as enciphered:
+        view = enciphered.data
+        for number in range(header.chunks):
+            at, length = header.chunk_at(number)
+            start = number * header.chunk_bytes
+            chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
+        payload = cipher.decipher(enciphered, image_key, overwrite=True)
     if not hmac.compare_digest(header.digest, digest(header.core(), payload, file_key, header.salt)):
         raise DamagedError
     return header, payload

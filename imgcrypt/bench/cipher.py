@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numba
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope
+from imgcrypt import threads as available
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench import stopwatch
 from imgcrypt.bench.common import NONE, BenchError, size_text, table
 from imgcrypt.bench.stopwatch import Summary
 from imgcrypt.chunks import ChunkCipher
-from imgcrypt.cipher import launch
-from imgcrypt.cipher.layout import SEGMENT_ROWS
+from imgcrypt.cipher import schedule
+from imgcrypt.cipher.layout import ROW_BYTES, SEED_WORDS, SEGMENT_ROWS
 from imgcrypt.container import TAG_BYTES, Header
 from imgcrypt.keys import RawKey
 
@@ -75,7 +76,7 @@ class Speed:
 
 def all_threads() -> int:
     """As many as the kernels can use here."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    return available.count()
 
 
 def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[Speed]:
@@ -205,8 +206,7 @@ def _fastest(*functions: Callable[[], object]) -> Callable[[], object]:
 
 def _stages(data: Bytes) -> Functions:
     """The steps of the hybrid path one by one, as imgcrypt.cipher and imgcrypt.envelope take them."""
-    kernels, lock = launch.kernels(), launch.lock
-    seeds, cloud, slides = cipher._schedule(len(data), SECRET)
+    plan = schedule.make(len(data), SECRET)
     header = _header(data, RawKey(SECRET))
     chunk_cipher = ChunkCipher(header.suite, SECRET)
     out, middle = np.zeros_like(data), np.zeros_like(data)
@@ -219,18 +219,6 @@ def _stages(data: Bytes) -> Functions:
         place = slice(start, start + length)
         chunks.append((data.data[place], middle.data[place], sealed.data[sealed_at : sealed_at + length + TAG_BYTES]))
 
-    def scramble(src: Bytes, inverse: bool) -> None:
-        with lock:
-            kernels.scramble(src, out, seeds, cloud, *slides, inverse)
-
-    def decompose(src: Bytes, dst: Bytes, inverse: bool) -> None:
-        with lock:
-            kernels.decompose(src, dst, seeds, cloud, *slides, inverse)
-
-    def keystream() -> Any:
-        with lock:
-            return kernels.keystream(seeds, cloud, SEGMENT_ROWS)
-
     def seal_chunks() -> None:
         for number, (chunk, _, place) in enumerate(chunks):
             chunk_cipher.seal(number, chunk, place)
@@ -241,12 +229,12 @@ def _stages(data: Bytes) -> Functions:
 
     seal_chunks()
     return {
-        "seed stream": lambda: cipher._schedule(len(data), SECRET),
-        "keystream": keystream,
-        "sliding bytes": lambda: scramble(data, False),
-        "sliding cells, decomposition": lambda: decompose(middle, out, False),
-        "decomposition, inverse": lambda: decompose(data, middle, True),
-        "sliding cells and bytes back": lambda: scramble(middle, True),
+        "seed stream": lambda: schedule.make(len(data), SECRET),
+        "keystream": lambda: cipher.keystream(SECRET, plan.seeds.size // SEED_WORDS * SEGMENT_ROWS * ROW_BYTES),
+        "sliding bytes": lambda: cipher.scramble(data, out, plan),
+        "sliding cells, decomposition": lambda: cipher.decompose(middle, out, plan),
+        "decomposition, inverse": lambda: cipher.decompose(data, middle, plan, inverse=True),
+        "sliding cells and bytes back": lambda: cipher.scramble(middle, out, plan, inverse=True),
         "digest": lambda: envelope.digest(header.core(), data, SECRET, header.salt),
         "sealing": seal_chunks,
         "opening": open_chunks,
@@ -260,13 +248,14 @@ def _header(data: Bytes, key: imgcrypt.Key) -> Header:
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
-    launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
+    before = os.environ.get(available.VARIABLE)
+    os.environ[available.VARIABLE] = str(count)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
+        os.environ.pop(available.VARIABLE)
+        if before is not None:
+            os.environ[available.VARIABLE] = before
 
 
 def _rows(result: Speed, way: str) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ import platform
 import sys
 from pathlib import Path
 
-from imgcrypt.runtime import sessions
+from imgcrypt import threads
 
 PACKAGES = (
     "imgcrypt",
@@ -26,37 +26,34 @@ PACKAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """``cores`` that the process may use, ``versions`` by package, ``threads`` by library, Numba's threading layer."""
+    """``threads`` are those to compute with; ``versions`` are by package."""
 
     processor: str
-    cores: int
     system: str
     python: str
     versions: dict[str, str]
-    threads: dict[str, int]
+    threads: int
     threading_layer: str | None
     date: str
 
     def line(self) -> str:
         """All of it in one line."""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        layer = f" ({self.threading_layer})" if self.threading_layer else ""
+        layer = f", by Numba's {self.threading_layer}" if self.threading_layer else ""
         return (
-            f"{self.processor}, cores: {self.cores}, {self.system}; threads: "
-            f"numba {self.threads['numba']}{layer}, onnxruntime {self.threads['onnxruntime']}; "
+            f"{self.processor}, threads: {self.threads}{layer}, {self.system}; "
             f"Python {self.python}, {versions}; {self.date}"
         )
 
 
 def describe() -> Machine:
-    """This machine, now. Call it after measuring: Numba's threading layer starts with a kernel."""
+    """Processor, threads, system and versions. Call it after measuring: Numba's layer, if any, starts with a kernel."""
     return Machine(
         processor=_processor(),
-        cores=sessions.threads(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
         versions={name: version for name in PACKAGES if (version := _version(name))},
-        threads={"numba": _numba_threads(), "onnxruntime": sessions.threads()},
+        threads=threads.count(),
         threading_layer=_threading_layer(),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
@@ -78,14 +75,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _numba_threads() -> int:
-    """Threads that the kernels may use; those of this process where Numba is not loaded."""
-    numba = sys.modules.get("numba")
-    return int(numba.get_num_threads()) if numba else sessions.threads()
-
-
 def _threading_layer() -> str | None:
-    """Numba's threading layer, or ``None`` if no kernel has run."""
+    """Numba's threading layer, or ``None`` if its threads have not been started."""
     numba = sys.modules.get("numba")
     try:
         return str(numba.threading_layer()) if numba else None

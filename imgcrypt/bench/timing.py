@@ -7,18 +7,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numba
-
 import imgcrypt
-from imgcrypt import cipher, envelope, runtime
+from imgcrypt import cipher, envelope, runtime, threads
 from imgcrypt import payload as payloads
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, stopwatch
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.pictures import kind_of, waves
 from imgcrypt.bench.stopwatch import Summary
-from imgcrypt.cipher import launch
-from imgcrypt.runtime import sessions, zoo
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -96,14 +93,12 @@ def use_threads(count: int) -> None:
     Raises:
         BenchError: the process has not so many, or the system cannot do that.
     """
-    if not 1 <= count <= sessions.threads():
-        raise BenchError(f"cannot use {count} threads; this process may use 1 to {sessions.threads()}")
+    if not 1 <= count <= threads.count():
+        raise BenchError(f"cannot use {count} threads; this process may use 1 to {threads.count()}")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    elif count < sessions.threads():
+    elif count < threads.count():
         raise BenchError("this system cannot confine a process to some cores; leave out --threads")
-    launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
 
 
 def tables(results: Sequence[Timed]) -> Iterator[Table]:

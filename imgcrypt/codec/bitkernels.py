@@ -1,12 +1,10 @@
-"""Coefficients' bits into bytes and back, compiled: docs/format.md, section 5.5. imgcrypt.codec.bitplanes calls them.
-
-Numba's cache notices changes of a kernel's own file only, so nothing but numbers comes from elsewhere.
-"""
+"""Coefficients' bits into bytes and back, compiled: docs/format.md, section 5.5. Bitplanes calls them."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from imgcrypt.compiled import njit
 
 PLANES = 10
 """Bits of an index."""

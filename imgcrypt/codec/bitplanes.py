@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imgcrypt import compiled
 from imgcrypt.arrays import Bytes, Floats, Mask
 from imgcrypt.codec import erasures
 
@@ -160,7 +161,9 @@ def pack(tables: Tables, classes: Bytes, indices: NDArray[np.uint16], length: in
     payload[: len(table)] = table
     payload[length - len(check) :] = check
     room = payload[len(table) : length - len(check)]
-    _kernels().write(*(np.ascontiguousarray(each).reshape(len(classes), -1) for each in (indices, bits)), room)
+    compiled.call(
+        _kernels().write, *(np.ascontiguousarray(each).reshape(len(classes), -1) for each in (indices, bits)), room
+    )
     return payload
 
 
@@ -193,7 +196,7 @@ def unpack(tables: Tables, payload: Bytes, valid: Bytes | None, height: int, wid
     room = slice(count, len(payload) - checks)
     there = np.zeros(0, np.uint8) if valid is None else valid[room].astype(np.uint8)
     # A copy of its own: the kernel would be compiled a second time for one that is read-only.
-    _kernels().read(payload[room].copy(), there, *(each.reshape(height, -1) for each in (bits, indices)))
+    compiled.call(_kernels().read, payload[room].copy(), there, *(each.reshape(height, -1) for each in (bits, indices)))
     return Known(chosen, threshold, classes, indices, bits)
 
 
@@ -230,11 +233,16 @@ def allocate(tables: Tables, classes: Bytes, mode: int, room: int) -> tuple[int,
 def warm_up() -> None:
     """Load the kernels, compiling them if no cache holds them."""
     bits, indices = np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint16)
-    _kernels().write(indices, bits, bits[0])
-    _kernels().read(bits[0], bits[0], bits, indices)
+    compiled.call(_kernels().write, indices, bits, bits[0])
+    compiled.call(_kernels().read, bits[0], bits[0], bits, indices)
 
 
+@functools.cache
 def _kernels() -> Any:
-    from imgcrypt.cipher import launch
+    return compiled.whole(_import)
 
-    return launch.load("imgcrypt.codec.bitkernels")
+
+def _import() -> Any:
+    from imgcrypt.codec import bitkernels
+
+    return bitkernels

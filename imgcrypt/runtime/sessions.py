@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from imgcrypt import threads
 from imgcrypt.errors import ProviderError
 
 PROVIDERS = ("auto", "cpu", "cuda")
@@ -29,9 +30,11 @@ def session(model: bytes, provider: str) -> Any:
     onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    # Left to itself, onnxruntime counts the machine's cores, not those this process may use, and pins to them.
-    options.intra_op_num_threads = threads()
+    # Left to itself, onnxruntime counts the machine's cores, not those this process may use, and pins to them; and its
+    # threads spin while they wait, which takes the cores from everybody else who shares them.
+    options.intra_op_num_threads = threads.count()
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         onnxruntime.preload_dlls()
         # Listed is not yet usable: without a driver, the session falls back to the CPU or refuses to start.
@@ -51,10 +54,3 @@ def session(model: bytes, provider: str) -> Any:
             "onnxruntime cannot run on CUDA here; install imgcrypt[gpu] and a driver, or use the provider cpu"
         )
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def threads() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

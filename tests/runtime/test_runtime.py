@@ -179,16 +179,9 @@ def test_sessions_use_as_many_threads_as_the_process_may(
     cores: set[int], picture: MakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores, raising=False)
-    assert sessions.threads() == len(cores)
     net = BlockNet(ENTRY, "cpu")
     net.sample(blocks_of(1, 1, picture))
     assert net.session("sampler").get_session_options().intra_op_num_threads == len(cores)
-
-
-def test_threads_without_affinity_are_the_machines_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert sessions.threads() == 7
 
 
 def test_net_is_loaded_once_and_at_first_use(picture: MakePicture, monkeypatch: pytest.MonkeyPatch) -> None:
