@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope, metrics, pictures
+from imgcrypt import payload as payloads
 from imgcrypt.bench import common, security, security_tables, significance, subjects
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
@@ -254,7 +255,7 @@ def test_walk_gives_the_measurements_of_the_changed_picture(channels: int) -> No
         subject._step(picture, payload, rng)
         assert (payload != before).any()
     assert np.abs(picture.astype(int) - subject.picture).sum() == 12
-    whole = payload.measure(picture, subject.entry, "cpu")
+    whole = payloads.measure(picture, subject.entry, "cpu")
     # All but what different sizes round differently.
     changed = (whole != subject.payload).sum()
     assert (whole != payload).sum() <= changed // 10
@@ -263,7 +264,7 @@ def test_walk_gives_the_measurements_of_the_changed_picture(channels: int) -> No
 def test_walk_gives_up_where_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subjects, "TRIES", 3)
     subject = make(subjects.FIGURE_2_NET)
-    monkeypatch.setattr(subjects.api, "_sample", lambda *_: subject.payload)
+    monkeypatch.setattr(payloads, "measure", lambda *_: subject.payload)
     walk = subject.walk(np.random.default_rng(0))
     next(walk)
     with pytest.raises(BenchError, match="no change of one pixel changes the measurements of waves"):
