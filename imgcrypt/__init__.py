@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from imgcrypt import loading
 from imgcrypt.errors import (
     ContainerError,
     DamagedError,
@@ -68,5 +67,8 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
+        from imgcrypt import loading
+
+        value = globals()[name] = getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
+        return value
     raise AttributeError(f"module 'imgcrypt' has no attribute {name!r}")

@@ -171,14 +171,9 @@ def test_memory_layout_does_not_matter(
         assert_same(back, plain)
 
 
-def test_big_endian_samples_come_back_or_are_refused() -> None:
+def test_big_endian_samples_come_back_in_the_order_of_this_machine() -> None:
     native = noise((4, 5), "uint16")
-    swapped = native.astype(">u2")
-    try:
-        back = imgcrypt.decrypt(imgcrypt.encrypt(swapped, KEY, lossless=True), KEY)
-    except ImageError:
-        return
-    np.testing.assert_array_equal(back, native)
+    assert_same(imgcrypt.decrypt(imgcrypt.encrypt(native.astype(">u2"), KEY, lossless=True), KEY), native)
 
 
 @pytest.mark.parametrize("lossless", [True, False])

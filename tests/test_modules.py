@@ -72,16 +72,7 @@ def test_no_circle_between_modules() -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
-TO_MEND = {
-    f"imgcrypt.bench.{name}" for name in ("attack", "report", "report_parts", "robustness", "stages", "subjects")
-}
-"""Modules that still do; strictly expected to fail, so that what is mended has to leave this list."""
-
-
-@pytest.mark.parametrize(
-    "module",
-    [pytest.param(name, marks=pytest.mark.xfail(reason="to mend") if name in TO_MEND else ()) for name in MODULES],
-)
+@pytest.mark.parametrize("module", MODULES)
 def test_no_private_name_of_another_module(module: str) -> None:
     assert private_uses(module) == []
 

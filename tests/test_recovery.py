@@ -11,9 +11,9 @@ import independent
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import make_picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_pictures import make_picture
 
 import imgcrypt
 from imgcrypt import Key, cipher, container, envelope, payload, recovery, restoration

@@ -6,20 +6,22 @@ All of them run in one process, in turns, on the same random bytes, and each wri
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from numpy.typing import NDArray
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope
 from imgcrypt import threads as available
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import stopwatch
 from imgcrypt.bench.common import NONE, BenchError, size_text, table
+from imgcrypt.bench.stopwatch import Summary
 from imgcrypt.chunks import ChunkCipher
 from imgcrypt.cipher import schedule
 from imgcrypt.cipher.layout import ROW_BYTES, SEED_WORDS, SEGMENT_ROWS
@@ -29,7 +31,6 @@ from imgcrypt.keys import RawKey
 if TYPE_CHECKING:
     from rich.table import Table
 
-Bytes = NDArray[np.uint8]
 Functions = dict[str, Callable[[], object]]
 
 SECRET = bytes(range(32))
@@ -38,6 +39,7 @@ LARGEST = 2**31 - 1
 """Bytes that ``cryptography`` takes in one call."""
 AES, CHACHA = "AES-256-GCM", "ChaCha20-Poly1305"
 CHAOS, HYBRID = "chaos layer", "hybrid path"
+WAYS = ENCRYPT, DECRYPT = "encrypt", "decrypt"
 SPEED_CAPTION = (
     "Medians; the spread is half the distance of the quartiles, as a share. The last columns say how many times as "
     "fast as the other cipher, turn by turn. 1 GB is 10^9 bytes."
@@ -48,12 +50,36 @@ STAGE_CAPTION = (
 )
 
 
+class Ratio(NamedTuple):
+    """How many times as fast ``mine`` is as ``other``."""
+
+    mine: str
+    other: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """One size of payload, in bytes, with one number of threads.
+
+    By way, encrypt or decrypt, and contender ``seconds`` of a call and the same as speeds; by way and pair
+    ``speed_ratio``, turn by turn; ``stages``, the seconds of each.
+    """
+
+    size: int
+    threads: int
+    seconds: dict[str, dict[str, Summary]]
+    gb_per_s: dict[str, dict[str, float]]
+    ns_per_byte: dict[str, dict[str, float]]
+    speed_ratio: dict[str, dict[Ratio, Summary]]
+    stages: dict[str, Summary]
+
+
 def all_threads() -> int:
     """As many as the kernels can use here."""
     return available.count()
 
 
-def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict[str, Any]]:
+def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[Speed]:
     """Measure every size with every number of threads.
 
     ``chaos layer`` is imgcrypt.cipher alone, with a ready key; ``hybrid path`` is a whole lossless file in
@@ -67,8 +93,7 @@ def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict
         repeats: turns.
 
     Returns:
-        One record for each size and number of threads: ``seconds`` and ``gb_per_s``, ``ns_per_byte`` of a call by way
-        (encrypt or decrypt) and contender, ``speed_ratio`` by way and pair, ``stages`` in seconds.
+        One for each size and number of threads.
 
     Raises:
         BenchError: a size or number of threads out of range.
@@ -84,12 +109,17 @@ def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict
     return results
 
 
-def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+def threads_text(count: int) -> str:
+    """As 1 thread or 2 threads."""
+    return f"{count} thread" + "s" * (count > 1)
+
+
+def tables(results: Sequence[Speed]) -> Iterator[Table]:
     """Speeds by threads and way, then stages by threads."""
-    for count in dict.fromkeys(result["threads"] for result in results):
-        mine = [result for result in results if result["threads"] == count]
-        named = f"{count} thread" + ("s" if count > 1 else "")
-        for way in ("encrypt", "decrypt"):
+    for count in dict.fromkeys(result.threads for result in results):
+        mine = [result for result in results if result.threads == count]
+        named = threads_text(count)
+        for way in WAYS:
             yield table(
                 f"{way}, {named}",
                 ["size", "what", "GB/s", "ns/byte", "spread", f"times {CHACHA}", f"times {AES}"],
@@ -97,30 +127,35 @@ def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
                 SPEED_CAPTION,
                 left=2,
             )
-        rows = [[stage, *(_stage_cell(result, stage) for result in mine)] for stage in mine[0]["stages"]]
-        sizes = [size_text(result["size"]) for result in mine]
+        rows = [[stage, *(_stage_cell(result, stage) for result in mine)] for stage in mine[0].stages]
+        sizes = [size_text(result.size) for result in mine]
         yield table(f"stages, {named}: ns/byte ± spread", ["stage", *sizes], rows, STAGE_CAPTION)
 
 
-def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
+def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) -> Speed:
     data = np.random.default_rng(size).integers(0, 256, size, np.uint8)
-    encrypt, decrypt = _contenders(data, threads, pool)
-    record: dict[str, Any] = {"size": size, "threads": threads}
-    record |= {name: {} for name in ("seconds", "gb_per_s", "ns_per_byte", "speed_ratio")}
-    for way, functions in (("encrypt", encrypt), ("decrypt", decrypt)):
-        times = stopwatch.interleave(functions, repeats)
-        seconds = {name: stopwatch.summary(taken) for name, taken in times.items()}
-        record["seconds"][way] = seconds
-        record["gb_per_s"][way] = {name: size / taken["median"] / 1e9 for name, taken in seconds.items()}
-        record["ns_per_byte"][way] = {name: taken["median"] / size * 1e9 for name, taken in seconds.items()}
-        record["speed_ratio"][way] = {
-            f"{mine} / {other}": stopwatch.ratio(times[other], times[mine])
-            for mine in (CHAOS, HYBRID)
-            for other in (CHACHA, AES)
-        }
+    contenders = dict(zip(WAYS, _contenders(data, threads, pool), strict=True))
+    times = {way: stopwatch.interleave(functions, repeats) for way, functions in contenders.items()}
+    seconds = {
+        way: {name: stopwatch.summary(taken) for name, taken in by_name.items()} for way, by_name in times.items()
+    }
     stages = stopwatch.interleave(_stages(data), repeats)
-    record["stages"] = {name: stopwatch.summary(taken) for name, taken in stages.items()}
-    return record
+    return Speed(
+        size,
+        threads,
+        seconds,
+        {way: {name: size / each.median / 1e9 for name, each in by_name.items()} for way, by_name in seconds.items()},
+        {way: {name: each.median / size * 1e9 for name, each in by_name.items()} for way, by_name in seconds.items()},
+        {
+            way: {
+                Ratio(mine, other): stopwatch.ratio(by_name[other], by_name[mine])
+                for mine in (CHAOS, HYBRID)
+                for other in (CHACHA, AES)
+            }
+            for way, by_name in times.items()
+        },
+        {name: stopwatch.summary(taken) for name, taken in stages.items()},
+    )
 
 
 def _contenders(data: Bytes, threads: int, pool: ThreadPoolExecutor) -> tuple[Functions, Functions]:
@@ -166,7 +201,7 @@ def _aead(
 
 def _fastest(*functions: Callable[[], object]) -> Callable[[], object]:
     times = stopwatch.interleave({str(i): function for i, function in enumerate(functions)}, 3)
-    return functions[min(range(len(functions)), key=lambda i: stopwatch.summary(times[str(i)])["median"])]
+    return functions[min(range(len(functions)), key=lambda i: stopwatch.summary(times[str(i)]).median)]
 
 
 def _stages(data: Bytes) -> Functions:
@@ -223,19 +258,19 @@ def _threads(count: int) -> Iterator[None]:
             os.environ[available.VARIABLE] = before
 
 
-def _rows(result: dict[str, Any], way: str) -> Iterator[list[str]]:
-    for name, taken in result["seconds"][way].items():
-        ratios = [result["speed_ratio"][way].get(f"{name} / {other}") for other in (CHACHA, AES)]
+def _rows(result: Speed, way: str) -> Iterator[list[str]]:
+    for name, taken in result.seconds[way].items():
+        ratios = [result.speed_ratio[way].get(Ratio(name, other)) for other in (CHACHA, AES)]
         yield [
-            size_text(result["size"]),
+            size_text(result.size),
             name,
-            f"{result['gb_per_s'][way][name]:.2f}",
-            f"{result['ns_per_byte'][way][name]:.3f}",
-            f"{stopwatch.spread(taken):.0%}",
-            *(f"{each['median']:.3f} ± {stopwatch.spread(each):.0%}" if each else NONE for each in ratios),
+            f"{result.gb_per_s[way][name]:.2f}",
+            f"{result.ns_per_byte[way][name]:.3f}",
+            f"{taken.spread:.0%}",
+            *(f"{each.median:.3f} ± {each.spread:.0%}" if each else NONE for each in ratios),
         ]
 
 
-def _stage_cell(result: dict[str, Any], stage: str) -> str:
-    taken = result["stages"][stage]
-    return f"{taken['median'] / result['size'] * 1e9:.3f} ± {stopwatch.spread(taken):.0%}"
+def _stage_cell(result: Speed, stage: str) -> str:
+    taken = result.stages[stage]
+    return f"{taken.median / result.size * 1e9:.3f} ± {taken.spread:.0%}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
 import sys
 from pathlib import Path
-from typing import Any
 
 from imgcrypt import threads
 
@@ -24,26 +24,38 @@ PACKAGES = (
 )
 
 
-def describe() -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """``threads`` are those to compute with; ``versions`` are by package."""
+
+    processor: str
+    system: str
+    python: str
+    versions: dict[str, str]
+    threads: int
+    threading_layer: str | None
+    date: str
+
+    def line(self) -> str:
+        """All of it in one line."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        layer = f", by Numba's {self.threading_layer}" if self.threading_layer else ""
+        return (
+            f"{self.processor}, threads: {self.threads}{layer}, {self.system}; "
+            f"Python {self.python}, {versions}; {self.date}"
+        )
+
+
+def describe() -> Machine:
     """Processor, threads, system and versions. Call it after measuring: Numba's layer, if any, starts with a kernel."""
-    return {
-        "processor": _processor(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
-        "threads": threads.count(),
-        "threading_layer": _threading_layer(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
-
-
-def line(machine: dict[str, Any]) -> str:
-    """One line that says the same of :func:`describe`'s answer."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    layer = f", by Numba's {machine['threading_layer']}" if machine["threading_layer"] else ""
-    return (
-        f"{machine['processor']}, threads: {machine['threads']}{layer}, {machine['system']}; "
-        f"Python {machine['python']}, {versions}; {machine['date']}"
+    return Machine(
+        processor=_processor(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        versions={name: version for name in PACKAGES if (version := _version(name))},
+        threads=threads.count(),
+        threading_layer=_threading_layer(),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
 
 

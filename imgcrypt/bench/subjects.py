@@ -6,30 +6,25 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import cv2
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from numpy.typing import NDArray
 
 import imgcrypt
-from imgcrypt import container, demo_job, envelope, pictures
+from imgcrypt import container, envelope
 from imgcrypt import payload as payloads
-from imgcrypt.bench import quality, timing
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench.common import BenchError
+from imgcrypt.bench.pictures import GRAY
 from imgcrypt.container import Content
 from imgcrypt.envelope import Secrets
 from imgcrypt.keys import RawKey
 from imgcrypt.runtime import zoo
 
-Bytes = NDArray[np.uint8]
 Encrypt = Callable[["Subject", Bytes, Secrets], Bytes]
 
 KEY = RawKey(bytes(range(32)))
 """What the files' key slots are made for. The ciphertext does not depend on it, but on the file key that it wraps."""
-SMALLEST = 64
-"""Pixels a side: the statistics' distributions are those of many samples."""
 FIGURE_2_NET = "fclbcnn-0.18"
 """The paper's net, measured beside the default one."""
 DIRECT = "pixels"
@@ -58,6 +53,11 @@ class Subject:
     def form(self) -> str:
         """The net's name, or DIRECT."""
         return self.entry.name if self.entry else DIRECT
+
+    @property
+    def rate(self) -> float | None:
+        """The net's, for pictures of this kind."""
+        return self.entry.rate(1 if self.kind == GRAY else 3) if self.entry else None
 
     def plane(self, data: Bytes) -> Bytes:
         """A payload or its ciphertext as a picture: the picture's shape, or (H, W) with a tile for each block.
@@ -184,30 +184,6 @@ def draw(rng: np.random.Generator) -> Secrets:
 def flip(secret: bytes, bit: int) -> bytes:
     """The same but for one bit."""
     return (int.from_bytes(secret) ^ 1 << bit).to_bytes(len(secret))
-
-
-def load(images: Path | None) -> Iterator[tuple[str, str, Bytes]]:
-    """Name, kind (``gray`` or ``color``) and samples of each picture.
-
-    Args:
-        images: a folder, read without its subfolders; ``None`` takes waves made by code, and the bundled picture.
-
-    Raises:
-        BenchError: the folder holds no picture.
-        ImageError: a picture is not of 8 bits, or below SMALLEST pixels a side.
-    """
-    if images is None:
-        color = np.asarray(pictures.decode(demo_job.PICTURE.read_bytes()), np.uint8)
-        yield "waves", "gray", timing.picture(256, 1)
-        yield "waves", "color", timing.picture(256, 3)
-        yield "astronaut", "gray", np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
-        yield "astronaut", "color", color
-        return
-    for path in quality._paths(images):
-        for kind, picture in quality._kinds(path).items():
-            if min(picture.shape[:2]) < SMALLEST:
-                raise BenchError(f"{path.name} is below {SMALLEST} pixels a side; take it out of the folder")
-            yield path.stem, kind, picture
 
 
 def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subject]:

@@ -139,16 +139,6 @@ def test_a_damaged_byte_harms_its_own_vector_only(place: int, value: int) -> Non
     assert 1 <= harmed <= 2
 
 
-@pytest.mark.parametrize("bit", range(256))
-def test_every_key_bit_changes_the_whole_ciphertext(bit: int) -> None:
-    other = bytearray(KEY)
-    other[bit // 8] ^= 1 << bit % 8
-    data = np.zeros(8192, np.uint8)
-    apart = cipher.encipher(data, KEY) ^ cipher.encipher(data, bytes(other))
-    # 65,536 bits, half of them expected to differ, with a standard deviation of 128.
-    assert abs(int(np.bitwise_count(apart).sum()) - 32_768) < 6 * 128
-
-
 def test_first_words_of_neighboring_lanes_and_segments_are_unrelated() -> None:
     size = 64 * layout.SEGMENT_ROWS * layout.ROW_BYTES
     words = cipher.keystream(KEY, size).view("<u8").reshape(64, layout.SEGMENT_ROWS, layout.LANES)

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 pytest.importorskip("scipy", reason="the tests of SP 800-22 need SciPy: pip install imgcrypt[bench]")
 
 from imgcrypt import cipher
-from imgcrypt.bench import nist, nist_tests
 from imgcrypt.bench.cli import app
+from imgcrypt.bench.randomness import nist, nist_tests
 
 SIX = {"rel": 0, "abs": 1.1e-6}
 """The document prints six decimals, the last one cut off in some places."""
@@ -215,19 +215,19 @@ def values_with(failing, count):
 def test_proportion_is_judged_after_section_4_2_1():
     # The document's example: of 1,000 sequences, 0.9805607 or more must pass.
     assert nist._allowed(1000) == (981, 999)
-    assert not nist.assess(values_with(19, 1000))["failed"]
-    assert nist.assess(values_with(20, 1000))["failed"]
-    assert nist.assess((np.arange(1000) + 1000) / 2000)["failed"]
+    assert not nist.assess(values_with(19, 1000)).failed
+    assert nist.assess(values_with(20, 1000)).failed
+    assert nist.assess((np.arange(1000) + 1000) / 2000).failed
 
 
 def test_uniformity_is_judged_after_section_4_2_2():
     spread = np.arange(1000) / 1000
-    assert nist.assess(spread)["p_uniformity"] == 1
+    assert nist.assess(spread).p_uniformity == 1
     uneven = np.where(np.arange(1000) < 70, 0.99, spread)
-    assert nist.assess(uneven)["p_uniformity"] < nist.UNIFORM
-    assert nist.assess(uneven)["failed"]
-    assert nist.assess(np.array([0.5] * 54))["p_uniformity"] is None
-    assert nist.assess(np.array([0.5, 1.0] * 30))["failed"]
+    assert nist.assess(uneven).p_uniformity < nist.UNIFORM
+    assert nist.assess(uneven).failed
+    assert nist.assess(np.array([0.5] * 54)).p_uniformity is None
+    assert nist.assess(np.array([0.5, 1.0] * 30)).failed
 
 
 def test_perfect_randomness_fails_as_often_as_the_table_says():
@@ -258,12 +258,12 @@ def test_a_bad_keystream_fails(monkeypatch):
 
     monkeypatch.setattr(nist.keystream, "parts", parts)
     result = nist.run(bytes(32), 1, lambda line: None)
-    assert result["failed"] > 100
+    assert result.failed > 100
 
 
 def test_missing_scipy_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "imgcrypt.bench.nist_tests", None)
-    monkeypatch.delattr("imgcrypt.bench.nist_tests")
+    monkeypatch.setitem(sys.modules, "imgcrypt.bench.randomness.nist_tests", None)
+    monkeypatch.delattr("imgcrypt.bench.randomness.nist_tests")
     with pytest.raises(nist.BenchError, match=r"pip install imgcrypt\[bench\]"):
         nist.run(bytes(32), 1, lambda line: None)
 

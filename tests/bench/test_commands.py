@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import platform
 import subprocess
@@ -13,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from imgcrypt import pictures
-from imgcrypt.bench import common, machine, timing
+from imgcrypt.bench import common, machine
 from imgcrypt.bench.cli import app
+from imgcrypt.bench.pictures import waves
 
 
 def run(tmp_path, *arguments):
@@ -61,7 +63,7 @@ def test_quality(tmp_path):
     pytest.importorskip("skimage")
     folder = tmp_path / "pictures"
     folder.mkdir()
-    color = timing.picture(48, 3)
+    color = waves(48, 3)
     write_picture(folder, "lena_40.png", color[:40])
     write_picture(folder, "equal.png", np.repeat(color[:, :, :1], 3, 2))
     write_picture(folder, "gray.tif", np.ascontiguousarray(color[:, :, 0]))
@@ -72,7 +74,7 @@ def test_quality(tmp_path):
     equal, gray, lena = found["gray"]["pictures"]
     assert (equal["psnr_db"], equal["ssim"]) == (gray["psnr_db"], gray["ssim"])
     assert (lena["paper_psnr_db"], lena["paper_ssim"]) == (36.4387, 0.9715)
-    assert "paper_psnr_db" not in gray
+    assert gray["paper_psnr_db"] is None
     for result in found.values():
         assert all(15 < row["psnr_db"] < 60 and 0 < row["ssim"] <= 1 for row in result["pictures"])
         mean = sum(row["psnr_db"] for row in result["pictures"]) / len(result["pictures"])
@@ -85,7 +87,7 @@ def test_quality_refuses(tmp_path):
     runner = CliRunner()
     empty = runner.invoke(app, ["quality", "--images", str(tmp_path)])
     assert "there are no pictures" in str(empty.exception)
-    write_picture(tmp_path, "a.png", timing.picture(48, 3))
+    write_picture(tmp_path, "a.png", waves(48, 3))
     unknown = runner.invoke(app, ["quality", "--images", str(tmp_path), "--nets", "other"])
     assert "choose from" in str(unknown.exception)
     unserved = runner.invoke(app, ["quality", "--images", str(tmp_path), "--rates", "0.9"])
@@ -116,17 +118,28 @@ def test_size_texts(size, text):
 
 def test_machine_is_described_without_names():
     described = machine.describe()
-    text = json.dumps(described)
-    assert described["versions"]["numpy"] == np.__version__
+    text = json.dumps(dataclasses.asdict(described))
+    assert described.versions["numpy"] == np.__version__
     for private in (platform.node(), str(Path.home()), str(Path.cwd())):
         assert len(private) < 3 or private not in text
-    assert "\n" not in machine.line(described)
+    assert "\n" not in described.line()
 
 
-def test_json_has_no_infinity(tmp_path):
+@dataclasses.dataclass(frozen=True)
+class Found:
+    psnr_db: float
+    by_level: dict[float, int]
+    by_pair: dict[tuple[str, str], int]
+
+
+def test_json_has_objects_for_dataclasses_and_no_infinity(tmp_path):
     file = tmp_path / "f.json"
-    common.finish("test", {}, [{"psnr_db": float("inf"), "ssim": 1.0}], [], str(file))
-    assert json.loads(file.read_text())["results"] == [{"psnr_db": None, "ssim": 1.0}]
+    found = [Found(float("inf"), {0.05: 1}, {("a", "b"): 2}), {"ssim": (1.0, float("nan"))}]
+    common.finish("test", {}, found, [], str(file))
+    assert json.loads(file.read_text())["results"] == [
+        {"psnr_db": None, "by_level": {"0.05": 1}, "by_pair": {"a / b": 2}},
+        {"ssim": [1.0, None]},
+    ]
 
 
 def test_expected_errors_are_one_line():

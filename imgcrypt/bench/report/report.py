@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from imgcrypt import demo_job, pictures
-from imgcrypt.bench import attack, cipher, machine, page, paper, quality, report_parts, security, timing
+from imgcrypt.bench import attack, cipher, machine, paper, pictures, robustness, security, timing
 from imgcrypt.bench.common import size_text
-from imgcrypt.bench.page import KeyFigure, Section
-from imgcrypt.bench.report_parts import Effort, Job
-
-Record = dict[str, Any]
+from imgcrypt.bench.report import page, sections
+from imgcrypt.bench.report.page import KeyFigure, Section
+from imgcrypt.bench.report.sections import Effort, Job, Results
+from imgcrypt.pictures import decode, encode
 
 TITLE = "imgcrypt: the paper's tables and figures, measured"
 LEAD = (
@@ -39,7 +38,7 @@ def run(
     seed: int,
     effort: Effort | None = None,
     tell: Callable[[str], object] = lambda name: None,
-) -> tuple[Record, list[Section]]:
+) -> tuple[Results, list[Section]]:
     """Measure everything.
 
     Args:
@@ -50,26 +49,26 @@ def run(
         tell: is told each part's name before its turn.
 
     Returns:
-        The results of every part as its own command has them, by its name; and the page's sections.
+        The results, and the page's sections.
 
     Raises:
         BenchError: the folder holds no picture, or one too small; scikit-image is missing.
         ImageError: a picture is not of 8 bits.
     """
-    results: Record = {}
-    sections = []
+    results: dict[str, Any] = {}
+    made = []
     with _folders(images) as (every, few):
         job = Job(every, few, provider, seed, effort or Effort())
-        for name, part in report_parts.PARTS.items():
+        for name, part in sections.PARTS.items():
             tell(name)
             results[name], section = part(job)
-            sections.append(section)
-    return results, sections
+            made.append(section)
+    return Results(**results), made
 
 
-def html(results: Record, sections: Sequence[Section]) -> str:
+def html(results: Results, made: Sequence[Section]) -> str:
     """The page, for what :func:`run` gives."""
-    return page.render(TITLE, LEAD, list(_key_figures(results)), machine.line(machine.describe()), sections)
+    return page.render(TITLE, LEAD, list(_key_figures(results)), machine.describe().line(), made)
 
 
 @contextlib.contextmanager
@@ -80,14 +79,14 @@ def progress() -> Iterator[Callable[[str], object]]:
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, done = bar.add_task("", total=len(report_parts.PARTS)), itertools.count()
+        task, done = bar.add_task("", total=len(sections.PARTS)), itertools.count()
         yield lambda name: bar.update(task, description=name, completed=next(done))
 
 
 @contextlib.contextmanager
 def _folders(images: Path | None) -> Iterator[tuple[Path, Path]]:
     """The folder of all pictures, and one that holds the first few of them."""
-    paths = [Path(str(demo_job.PICTURE))] if images is None else quality._paths(images)
+    paths = pictures.paths(images)
     named = {name.lower(): i for i, name in enumerate(paper.STATISTICS_PICTURES)}
     paths.sort(key=lambda path: named.get(paper.picture_name(path.stem), len(named)))
     stems = list(dict.fromkeys(path.stem for path in paths))[:FEW]  # what they are called, so no two may share it
@@ -96,64 +95,61 @@ def _folders(images: Path | None) -> Iterator[tuple[Path, Path]]:
         few.mkdir()
         for stem in stems:
             path = next(path for path in paths if path.stem == stem)
-            quality._kinds(path)  # refuses what is no picture of 8 bits, by its name
-            image = np.asarray(pictures.decode(path.read_bytes()), np.uint8)
-            top, left = (max(0, length - LARGEST) // 2 for length in image.shape[:2])
-            middle = np.ascontiguousarray(image[top : top + LARGEST, left : left + LARGEST])
-            (few / f"{stem}.png").write_bytes(pictures.encode(middle, ".png"))
+            pictures.read(path)  # refuses what is no picture of 8 bits, by its name
+            image = np.asarray(decode(path.read_bytes()), np.uint8)
+            middle = np.ascontiguousarray(pictures.middle(image, LARGEST))
+            (few / f"{stem}.png").write_bytes(encode(middle, ".png"))
         yield images or few, few
 
 
-def _key_figures(results: Record) -> Iterator[KeyFigure]:
-    kinds = {record["kind"] for record in results["stages"]}
-    for record in results["stages"]:
-        if record["kind"] == "color" or "color" not in kinds:
-            printed = f"; the paper: {record['paper_psnr_db']:.2f} dB" if "paper_psnr_db" in record else ""
+def _key_figures(results: Results) -> Iterator[KeyFigure]:
+    kinds = {record.kind for record in results.stages}
+    for record in results.stages:
+        if record.kind == pictures.COLOR or pictures.COLOR not in kinds:
+            printed = "" if record.paper_psnr_db is None else f"; the paper: {record.paper_psnr_db:.2f} dB"
             yield KeyFigure(
-                f"{record['psnr_db']:.2f} dB",
-                f"PSNR of {record['picture']} after the job",
-                f"{record['kind']}, rate {record['rate']:.2f}, net {record['net']}{printed}",
+                f"{record.psnr_db:.2f} dB",
+                f"PSNR of {record.picture} after the job",
+                f"{record.kind}, rate {record.rate:.2f}, net {record.net}{printed}",
             )
-    timed = results["timing"]["pictures"]
-    size = max(record["size"] for record in timed)
-    for record in timed:
-        if (record["size"], record["kind"]) == (size, "color"):
-            part = timing.TOTAL if record["net"] else timing.DIRECT
-            printed = record["paper_seconds"].get(part)
+    timed = results.timing.pictures
+    size = max(each.size for each in timed)
+    for each in timed:
+        if (each.size, each.kind) == (size, pictures.COLOR):
+            part = timing.TOTAL if each.net else timing.DIRECT
+            seconds = each.paper_seconds.get(part)
             yield KeyFigure(
-                f"{record['seconds'][part]['median']:.3g} s",
-                f"{size} x {size} color there and back, " + (record["net"] or "cipher directly"),
-                "no figure in the paper" if printed is None else f"the paper: {printed:.2f} s, on another machine",
+                f"{each.seconds[part].median:.3g} s",
+                f"{size} x {size} color there and back, " + (each.net or "cipher directly"),
+                "no figure in the paper" if seconds is None else f"the paper: {seconds:.2f} s, on another machine",
             )
-    cold = next(row for row in results["timing"]["cold_start"] if "enc" in row["command"])
-    yield KeyFigure(f"{cold['seconds']['median']:.2f} s", cold["command"], "a whole process from a cold start")
-    fastest = max(results["cipher"], key=lambda record: record["gb_per_s"]["encrypt"][cipher.CHAOS])
-    speeds = fastest["gb_per_s"]["encrypt"]
+    cold = next(each for each in results.timing.cold_start if "enc" in each.command)
+    yield KeyFigure(f"{cold.seconds.median:.2f} s", cold.command, "a whole process from a cold start")
+    fastest = max(results.cipher, key=lambda each: each.gb_per_s[cipher.ENCRYPT][cipher.CHAOS])
+    speeds = fastest.gb_per_s[cipher.ENCRYPT]
     yield KeyFigure(
         f"{speeds[cipher.CHAOS]:.2f} GB/s",
-        f"chaos layer, encrypting {size_text(fastest['size'])}",
-        f"threads: {fastest['threads']}; {cipher.CHACHA}: {speeds[cipher.CHACHA]:.2f} GB/s",
+        f"chaos layer, encrypting {size_text(fastest.size)}",
+        f"threads: {fastest.threads}; {cipher.CHACHA}: {speeds[cipher.CHACHA]:.2f} GB/s",
     )
-    cuts = [record for record in results["robustness"] if (record["damage"], record["place"]) == ("cut", "middle")]
-    quarter = min(cuts, key=lambda record: (abs(record["strength"] - 1 / 4), record["kind"], record["form"]))
-    if quarter["psnr_db"] is not None:
+    cuts = [each for each in results.robustness if (each.damage, each.place) == (robustness.CUT, "middle")]
+    quarter = min(cuts, key=lambda each: (abs(each.strength - 1 / 4), each.kind, each.form))
+    if quarter.psnr_db is not None:
         yield KeyFigure(
-            f"{quarter['psnr_db']:.2f} dB",
-            f"PSNR of {quarter['picture']} recovered without a quarter of its file",
-            f"{quarter['kind']}, net {quarter['form']}",
+            f"{quarter.psnr_db:.2f} dB",
+            f"PSNR of {quarter.picture} recovered without a quarter of its file",
+            f"{quarter.kind}, net {quarter.form}",
         )
-    verdicts = results["security"]["verdicts"]
-    mine = [verdict["passed"] for verdict in verdicts if verdict["cipher"] == security.CHAOS]
-    toy = [verdict["passed"] for verdict in verdicts if verdict["cipher"] == security.TOY]
+    verdicts = results.security.verdicts
+    mine = [verdict.passed for verdict in verdicts if verdict.cipher == security.CHAOS]
+    toy = [verdict.passed for verdict in verdicts if verdict.cipher == security.TOY]
     yield KeyFigure(
         f"{sum(mine)} of {len(mine)}",
         "statistical tests that the suite chaos passes",
         f"XOR with noise of a 16-bit seed, which anybody opens, passes {sum(toy)} of {len(toy)}",
     )
     best = {
-        bound_to: max(
-            record["right_share"] for record in results["attack"]["attacks"] if record["bound_to"] == bound_to
-        )
+        bound_to: max(each.right_share for each in results.attack.attacks if each.bound_to == bound_to)
         for bound_to in (attack.RELEASED, attack.BARE)
     }
     yield KeyFigure(

@@ -141,50 +141,50 @@ def test_the_attacks_know_no_keys():
     tree = ast.parse(Path(cryptanalysis.__file__).read_text("utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert {name for name in imported if name.startswith("imgcrypt")} == {"imgcrypt.cipher.layout"}
+    assert {name for name in imported if name.startswith("imgcrypt")} == {"imgcrypt.arrays", "imgcrypt.cipher.layout"}
 
 
 @pytest.mark.parametrize("side", [64, 65])
 def test_run(side):
     shown = {}
     results = attack.run(None, side, [2, 48], 3, shown.__setitem__)
-    truth, chance = shown["picture"], results["chance"]
+    truth, chance = shown[attack.Shown(None, attack.PICTURE)], results.chance
     assert truth.shape == (side, side)
     assert truth.std() > 20
-    found = {(record["bound_to"], record["attack"]): record for record in results["attacks"]}
+    found = {(record.bound_to, record.attack): record for record in results.attacks}
     assert len(found) == 3 * 5
     for (bound_to, name), record in found.items():
-        recovered = shown[f"{bound_to}: {name}"]
-        assert record["right_share"] == (recovered == truth).mean()
-        assert record["seconds"] > 0
+        recovered = shown[attack.Shown(bound_to, name)]
+        assert record.right_share == (recovered == truth).mean()
+        assert record.seconds > 0
         if bound_to != attack.BARE:
-            assert record["claimed_share"] == 0
-            assert record["claimed_right_share"] is None
-            deviations = (record["right_share"] - chance["right_share"]) / chance["right_share_deviation"]
+            assert record.claimed_share == 0
+            assert record.claimed_right_share is None
+            deviations = (record.right_share - chance.right_share) / chance.right_share_deviation
             assert abs(deviations) < TOLERANCE
-            assert abs(record["correlation"]) < TOLERANCE * chance["correlation_deviation"]
-            assert record["psnr_db"] == pytest.approx(chance["psnr_db"], abs=1)
+            assert abs(record.correlation) < TOLERANCE * chance.correlation_deviation
+            assert record.psnr_db == pytest.approx(chance.psnr_db, abs=1)
     for name, asked in ((attack.DIFFERENCES, 2 + math.ceil(math.log2(side**2))), ("48 known pictures", 48)):
         record = found[attack.BARE, name]
-        assert record["pictures"] == asked
-        assert record["claimed_share"] == record["claimed_right_share"] == record["right_share"] == 1
-        assert record["psnr_db"] == math.inf
-        assert record["correlation"] == pytest.approx(1)
-        assert (shown[f"{attack.BARE}: {name}"] == truth).all()
+        assert record.pictures == asked
+        assert record.claimed_share == record.claimed_right_share == record.right_share == 1
+        assert record.psnr_db == math.inf
+        assert record.correlation == pytest.approx(1)
+        assert (shown[attack.Shown(attack.BARE, name)] == truth).all()
     single = found[attack.BARE, attack.SINGLE]
-    assert single["claimed_share"] == attack.SINGLE_PIXELS / side**2
-    assert single["claimed_right_share"] == 1
-    assert found[attack.BARE, attack.BLACK_WHITE]["claimed_share"] == 0
+    assert single.claimed_share == attack.SINGLE_PIXELS / side**2
+    assert single.claimed_right_share == 1
+    assert found[attack.BARE, attack.BLACK_WHITE].claimed_share == 0
 
-    changed = {row["bound_to"]: row for row in results["one_pixel"]}
-    assert changed[attack.BARE]["most"] * side**2 <= 2
-    assert changed[attack.RELEASED]["least"] > 0.98
-    assert changed[attack.DIGEST]["least"] > 0.98
-    for row in results["ciphertexts"]:
-        assert row["entropy_bits"] == pytest.approx(row["ideal_entropy_bits"], abs=0.02)
-        assert sum(row["histogram"]) == side**2
-        plane = shown[f"{row['bound_to']}: ciphertext of {row['picture']}"]
-        assert (np.bincount(plane.reshape(-1), minlength=256) == row["histogram"]).all()
+    changed = {row.bound_to: row for row in results.one_pixel}
+    assert changed[attack.BARE].most * side**2 <= 2
+    assert changed[attack.RELEASED].least > 0.98
+    assert changed[attack.DIGEST].least > 0.98
+    for row in results.ciphertexts:
+        assert row.entropy_bits == pytest.approx(row.ideal_entropy_bits, abs=0.02)
+        assert sum(row.histogram) == side**2
+        plane = shown[attack.Shown(row.bound_to, row.picture)]
+        assert (np.bincount(plane.reshape(-1), minlength=256) == row.histogram).all()
 
 
 def test_chance_is_what_noise_gives():
@@ -193,10 +193,10 @@ def test_chance_is_what_noise_gives():
     noise = np.random.default_rng(0).integers(0, 256, (100, 256, 256), np.uint8)
     shares = [(each == truth).mean() for each in noise]
     correlations = [attack._pearson(each, truth) for each in noise]
-    assert np.mean(shares) == pytest.approx(chance["right_share"], rel=0.02)
-    assert np.std(shares) == pytest.approx(chance["right_share_deviation"], rel=0.3)
-    assert np.std(correlations) == pytest.approx(chance["correlation_deviation"], rel=0.3)
-    assert imgcrypt.metrics.psnr(truth, noise[0]) == pytest.approx(chance["psnr_db"], abs=0.1)
+    assert np.mean(shares) == pytest.approx(chance.right_share, rel=0.02)
+    assert np.std(shares) == pytest.approx(chance.right_share_deviation, rel=0.3)
+    assert np.std(correlations) == pytest.approx(chance.correlation_deviation, rel=0.3)
+    assert imgcrypt.metrics.psnr(truth, noise[0]) == pytest.approx(chance.psnr_db, abs=0.1)
 
 
 def test_victims_differ_in_what_they_bind():
@@ -228,8 +228,8 @@ def test_pictures_of_a_folder(tmp_path):
     folder = folder_of(tmp_path, (40, 40), (90, 70), (20, 31))
     shown = {}
     results = attack.run(folder, 40, [48], 0, shown.__setitem__)
-    assert (shown["picture"] == messages(1, 1600).reshape(40, 40)).all()
-    assert results["attacks"][-1]["right_share"] > 0.99
+    assert (shown[attack.Shown(None, attack.PICTURE)] == messages(1, 1600).reshape(40, 40)).all()
+    assert results.attacks[-1].right_share > 0.99
     _, others = attack._pictures(folder, 40, 3, np.random.default_rng(0))
     assert others.shape == (3, 1600)
 

@@ -94,7 +94,7 @@ def test_other_names_are_refused(net):
 
 def record(net, rate, kind="gray", data_set=quality.SET11, pictures=(), offset=0.0):
     method = quality.Method(net, rate, np.copy)
-    rows = [{"name": name, "psnr_db": 30.0 + i + offset, "ssim": 0.9} for i, name in enumerate(pictures)]
+    rows = [quality.PictureScore(name=name, psnr_db=30.0 + i + offset, ssim=0.9) for i, name in enumerate(pictures)]
     return quality._record("folder", data_set, kind, method, rows)
 
 
@@ -116,8 +116,8 @@ def test_table_1_has_each_method_printed_and_measured():
     for net in ("fclbcnn-0.08", "reconnet-gray-0.25", "dct"):
         assert f"0.25 {net}, measured 32.00 30.00 31.00 35.00" in lines
     # Each is held against its own printed figure.
-    assert [result["mean"]["paper_psnr_db"] for result in results] == [29.71, 25.54, 29.71]
-    assert results[1]["pictures"][0]["paper_psnr_db"] == 24.31
+    assert [result.mean.paper_psnr_db for result in results] == [29.71, 25.54, 29.71]
+    assert results[1].pictures[0].paper_psnr_db == 24.31
 
 
 def test_table_2_has_a_column_for_each_rate():
@@ -133,7 +133,7 @@ def test_table_2_has_a_column_for_each_rate():
     assert "dr2net-gray-0.25 (gray), measured - - - 30.00 0.9000 - -" in lines
     assert "fclbcnn-0.18 (gray), measured - - - - - 30.00 0.9000" in lines
     assert "fclbcnn-0.18 (color), measured - - 30.00 0.9000 - - -" in lines
-    assert [result["mean"].get("paper_psnr_db") for result in results] == [32.87, 32.07, None, 27.56]
+    assert [result.mean.paper_psnr_db for result in results] == [32.87, 32.07, None, 27.56]
 
 
 def test_table_3_has_lena_where_the_paper_has_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
 import struct
@@ -19,21 +20,13 @@ pytest.importorskip("matplotlib", reason="the report needs imgcrypt[bench]")
 pytest.importorskip("skimage", reason="the report needs imgcrypt[bench]")
 
 from imgcrypt import pictures
-from imgcrypt.bench import (
-    coldstart,
-    common,
-    page,
-    quality,
-    report,
-    report_parts,
-    robustness,
-    stages,
-    subjects,
-    timing,
-)
+from imgcrypt.bench import coldstart, common, quality, robustness, stages, subjects
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
-from imgcrypt.bench.report_parts import Effort
+from imgcrypt.bench.pictures import waves
+from imgcrypt.bench.report import figures, page, report, sections
+from imgcrypt.bench.report.sections import Effort
+from imgcrypt.bench.stopwatch import Summary
 from imgcrypt.errors import ImageError, ImgcryptError
 
 TINY = Effort(pairs=1, sides=(64,), payloads=(4096,), attacked=16, known=(2,), repeats=1)
@@ -74,8 +67,7 @@ class Page(HTMLParser):
 
 
 def fake_cold_start(*arguments):
-    taken = {"median": 0.5, "low": 0.5, "high": 0.5, "repeats": 1}
-    return [{"command": "imgcrypt enc, 512 x 512 color", "seconds": taken}]
+    return [coldstart.ColdStart("imgcrypt enc, 512 x 512 color", Summary(0.5, 0.5, 0.5, 1))]
 
 
 def fake_quality(folders, nets, rates, provider, real=quality.run):
@@ -89,7 +81,7 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     images = folder / "images"
     images.mkdir()
-    for name, picture in (("a_b&c.png", timing.picture(66, 1, 1)), ("lena.png", timing.picture(70, 3))):
+    for name, picture in (("a_b&c.png", waves(66, 1, 1)), ("lena.png", waves(70, 3))):
         (images / name).write_bytes(pictures.encode(picture, ".png"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coldstart, "run", fake_cold_start)
@@ -111,9 +103,9 @@ def text(written):
 def test_every_part_is_there(written, text):
     document = json.loads((written / "r.json").read_text())
     assert document["command"] == "report"
-    assert list(document["results"]) == list(report_parts.PARTS)
+    assert list(document["results"]) == list(sections.PARTS)
     ids = Page(text).values("section", "id")
-    assert ids == list(report_parts.PARTS)
+    assert ids == list(sections.PARTS)
     for number in range(3, 10):
         assert f"table {number}" in text
     for number in (3, 5, 6, 7, 8, 9):
@@ -203,14 +195,14 @@ def test_names_are_shown_not_obeyed(text):
 
 def test_lena_comes_first_and_two_pictures_are_enough(tmp_path):
     for name in ("b.png", "a.png", "a.bmp", "Peppers.png", "lena_color.png"):
-        (tmp_path / name).write_bytes(pictures.encode(timing.picture(64, 1), Path(name).suffix))
-    (tmp_path / "lena_color.png").write_bytes(pictures.encode(timing.picture(700, 3)[:400], ".png"))
+        (tmp_path / name).write_bytes(pictures.encode(waves(64, 1), Path(name).suffix))
+    (tmp_path / "lena_color.png").write_bytes(pictures.encode(waves(700, 3)[:400], ".png"))
     with report._folders(tmp_path) as (every, few):
         assert every == tmp_path
         assert sorted(path.name for path in few.iterdir()) == ["Peppers.png", "lena_color.png"]
-        assert (pictures.decode((few / "Peppers.png").read_bytes()) == timing.picture(64, 1)).all()
+        assert (pictures.decode((few / "Peppers.png").read_bytes()) == waves(64, 1)).all()
         middle = pictures.decode((few / "lena_color.png").read_bytes())
-        assert (middle == timing.picture(700, 3)[:400, 94:606]).all()
+        assert (middle == waves(700, 3)[:400, 94:606]).all()
     assert not few.exists()
     for name in ("b.png", "Peppers.png", "lena_color.png"):
         (tmp_path / name).unlink()
@@ -226,31 +218,31 @@ def test_lena_comes_first_and_two_pictures_are_enough(tmp_path):
 
 @pytest.mark.parametrize(("channels", "apart"), [(1, 1), (3, 1)])
 def test_branches_add_up_to_the_rebuilt_picture(channels, apart):
-    picture = timing.picture(80, channels)
+    picture = waves(80, channels)
     shown = {}
     results = stages.run([("x", "color" if channels == 3 else "gray", picture)], "cpu", 0, shown.__setitem__)
-    (rebuilt,) = (shown[name] for name in shown if name.endswith(f"{subjects.FIGURE_2_NET}: rebuilt"))
+    (rebuilt,) = (shown[key] for key in shown if (key.net, key.stage) == (subjects.FIGURE_2_NET, stages.REBUILT))
     colors, contours, both = stages.branches(picture, "cpu").values()
     assert colors.shape == contours.shape == both.shape == picture.shape
     assert np.abs(both - rebuilt).max() <= apart
     assert np.abs(np.clip(colors + contours, 0, 255) - both).mean() < 1
     assert contours.std() > 0.1
-    assert [record["net"] for record in results] == [
+    assert [record.net for record in results] == [
         each.form for each in subjects.forms("x", "gray", picture, "cpu") if each.entry
     ]
 
 
 def test_stages_are_what_they_say():
     shown = {}
-    picture = timing.picture(70, 3)
+    picture = waves(70, 3)
     record = stages.run([("lena", "color", picture)], "cpu", 0, shown.__setitem__)[-1]
-    assert record["net"] == subjects.FIGURE_2_NET
-    assert (record["paper_psnr_db"], record["paper_ssim"]) == (32.5516, 0.9456)
-    sizes = [stage["bytes"] for stage in record["stages"]]
+    assert record.net == subjects.FIGURE_2_NET
+    assert (record.paper_psnr_db, record.paper_ssim) == (32.5516, 0.9456)
+    sizes = [stage.bytes for stage in record.stages]
     assert sizes == [70 * 70 * 3, 9 * 576, 9 * 576, 70 * 70 * 3]
-    ciphertext = record["stages"][2]
-    assert ciphertext["entropy_bits"] == pytest.approx(ciphertext["ideal_entropy_bits"], abs=0.02)
-    assert record["stages"][0]["correlation"] > 0.8 > 0.1 > abs(ciphertext["correlation"])
+    ciphertext = record.stages[2]
+    assert ciphertext.entropy_bits == pytest.approx(ciphertext.ideal_entropy_bits, abs=0.02)
+    assert record.stages[0].correlation > 0.8 > 0.1 > abs(ciphertext.correlation)
     (table,) = stages.tables([record])
     assert "(paper 32.55)" in list(table.columns[7].cells)[-1]
 
@@ -277,22 +269,39 @@ def test_refuses(tmp_path, monkeypatch, options, text):
 
 
 def test_small_pictures_are_refused_by_name(tmp_path):
-    (tmp_path / "small.png").write_bytes(pictures.encode(timing.picture(40, 1), ".png"))
+    (tmp_path / "small.png").write_bytes(pictures.encode(waves(40, 1), ".png"))
     with pytest.raises(BenchError, match=r"small\.png is below 64"):
         report.run(tmp_path, "cpu", 0, TINY)
 
 
 def test_missing_extra_is_named(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith(("matplotlib", "imgcrypt.bench.figures"))]:
+    for name in [name for name in sys.modules if name.startswith(("matplotlib", "imgcrypt.bench.report.figures"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     with pytest.raises(BenchError, match=r"pip install imgcrypt\[bench\]"):
-        __import__("imgcrypt.bench.figures")
+        __import__("imgcrypt.bench.report.figures")
 
 
 def test_every_part_is_told(monkeypatch):
     told = []
-    monkeypatch.setattr(report_parts, "PARTS", dict.fromkeys(["one", "two"], lambda job: (job.seed, None)))
-    results, sections = report.run(None, "cpu", 7, TINY, told.append)
-    assert told == list(results) == ["one", "two"]
-    assert (results, sections) == ({"one": 7, "two": 7}, [None, None])
+    monkeypatch.setattr(sections, "PARTS", dict.fromkeys(sections.PARTS, lambda job: (job.seed, None)))
+    results, made = report.run(None, "cpu", 7, TINY, told.append)
+    assert told == list(sections.PARTS) == list(dataclasses.asdict(results))
+    assert set(dataclasses.asdict(results).values()) == {7}
+    assert made == [None] * len(told)
+
+
+def test_a_picture_that_is_not_there_is_no_white_tile():
+    """What a figure shows is asked for by the keys under which it was kept: one that differs is an error."""
+    opened = robustness.Opened(
+        "waves", "gray", "net", robustness.CUT, 0.5, "middle", "cut 1/2, middle", 0.5, 0.5, 20.0, 0.9,
+        10.0, 0.5,
+    )  # fmt: skip
+    shown = {
+        robustness.Shown("waves", "gray", "net", opened.label, path): waves(20, 1)
+        for path in (robustness.RECOVERED, robustness.BELIEVED)
+    }
+    assert figures.damage([opened], shown, ("waves", "gray"), robustness.CUT).axes
+    del shown[robustness.Shown("waves", "gray", "net", opened.label, robustness.RECOVERED)]
+    with pytest.raises(KeyError):
+        figures.damage([opened], shown, ("waves", "gray"), robustness.CUT)

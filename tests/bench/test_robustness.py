@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 import imgcrypt
 from imgcrypt import envelope, pictures, restoration
-from imgcrypt.bench import robustness, subjects, timing
+from imgcrypt.bench import robustness, subjects
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import NONE
+from imgcrypt.bench.pictures import waves
 from imgcrypt.metrics import psnr
 
 NET = "fclbcnn-0.18"
@@ -73,7 +74,7 @@ def test_defaults_cover_the_figures() -> None:
 
 
 def test_files_repeat_with_the_seed_and_open() -> None:
-    picture = timing.picture(70, 3)
+    picture = waves(70, 3)
 
     def files(seed: int) -> dict[str, bytes]:
         return dict(robustness._files(picture, NET, "cpu", np.random.default_rng(seed)))
@@ -93,43 +94,44 @@ def test_files_repeat_with_the_seed_and_open() -> None:
 @pytest.mark.usefixtures("few")
 def test_recovery_beats_belief_and_says_what_it_lost(folder: Path) -> None:
     pytest.importorskip("skimage")
-    shown: dict[str, Any] = {}
+    shown: dict[robustness.Shown, Any] = {}
     results = robustness.run(folder, NET, 3, "cpu", shown.__setitem__)
-    forms = {(record["picture"], record["kind"], record["form"]) for record in results}
+    forms = {(record.picture, record.kind, record.form) for record in results}
     assert forms == {
         (name, kind, form)
         for name, kind in (("color", "gray"), ("color", "color"), ("gray", "gray"))
         for form in (NET, subjects.DIRECT)
     }
     for record in results:
-        title = f"{record['picture']} {record['kind']}, {record['form']}: {record['label']}"
-        believed = shown[f"{title}, believed"]
-        assert believed.ndim == (3 if record["kind"] == "color" else 2)
-        if record["label"] == robustness.UNDAMAGED:
-            assert (record["changed"], record["lost"]) == (0, 0)
-            assert record["psnr_db"] == record["believed_psnr_db"] > 25
-            np.testing.assert_array_equal(shown[f"{title}, recovered"], believed)
-        elif record["psnr_db"] is None:
+        name = robustness.Shown(record.picture, record.kind, record.form, record.label, robustness.RECOVERED)
+        believed = shown[name._replace(path=robustness.BELIEVED)]
+        assert believed.ndim == (3 if record.kind == "color" else 2)
+        if record.label == robustness.UNDAMAGED:
+            assert (record.changed, record.lost) == (0, 0)
+            assert record.psnr_db == record.believed_psnr_db > 25
+            np.testing.assert_array_equal(shown[name], believed)
+        elif record.psnr_db is None:
             # All of a payload of one segment goes with its half.
-            assert record["strength"] == 1 / 2
-            assert record["lost"] == 1
-            assert f"{title}, recovered" not in shown
+            assert record.strength == 1 / 2
+            assert record.lost == 1
+            assert name not in shown
         else:
-            assert record["psnr_db"] > record["believed_psnr_db"] + 2
-            assert record["ssim"] > record["believed_ssim"]
-            assert 0 < record["changed"] < 1.5 * record["lost"] < 1.5
-    direct = [record for record in results if record["form"] == subjects.DIRECT and record["damage"] == "cut"]
-    assert all(record["psnr_db"] > 28 for record in direct if record["strength"] == 1 / 16)
+            assert record.psnr_db > record.believed_psnr_db + 2
+            assert record.ssim > record.believed_ssim
+            assert 0 < record.changed < 1.5 * record.lost < 1.5
+    direct = [record for record in results if record.form == subjects.DIRECT and record.damage == "cut"]
+    assert all(record.psnr_db > 28 for record in direct if record.strength == 1 / 16)
     assert len(direct) == 3 * 2 * 3
 
 
 def test_figures_repeat_with_the_seed(picture: Callable[..., Any]) -> None:
     ssim = pytest.importorskip("skimage.metrics").structural_similarity
     image = picture(66, 66, 1)
-    (_, blob) = list(robustness._files(image, NET, "cpu", np.random.default_rng(0)))[1]
+    form, blob = list(robustness._files(image, NET, "cpu", np.random.default_rng(0)))[1]
+    file = robustness.File("waves", "gray", form, image, blob)
     for damage in robustness._damages():
         if damage.strength in (0.3, 0.05, 1 / 16):
-            runs = [robustness._measure(image, blob, damage, seed, "cpu", ssim)[0] for seed in (1, 1, 2)]
+            runs = [robustness._measure(file, damage, seed, "cpu", ssim)[0] for seed in (1, 1, 2)]
             assert runs[0] == runs[1]
             assert (runs[0] == runs[2]) == (damage.name == "cut")
 
@@ -153,7 +155,9 @@ def test_command_prints_means_and_writes_json(folder: Path, tmp_path: Path) -> N
 
 
 def test_nothing_left_is_an_empty_cell() -> None:
-    record = {"changed": 0.5, "lost": 1.0, "psnr_db": None, "ssim": None, "believed_psnr_db": 8.0, "believed_ssim": 0.1}
+    record = robustness.Opened(
+        "waves", "gray", NET, robustness.CUT, 1 / 2, "end", "cut 1/2, end", 0.5, 1.0, None, None, 8.0, 0.1
+    )
     assert robustness._row("cut 1/2, end", [record]) == [
         "cut 1/2, end", "50.00 %", "100.00 %", NONE, "8.00", NONE, NONE, "0.1000",
     ]  # fmt: skip
@@ -165,10 +169,10 @@ def test_bundled_picture_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None
         robustness, "_damages", lambda: iter([robustness.Damage("none", 0, None, lambda data, _: data)])
     )
     results = robustness.run(None, NET, 0, "cpu")
-    assert [(record["picture"], record["kind"]) for record in results] == [("astronaut", "gray")] * 2 + [
+    assert [(record.picture, record.kind) for record in results] == [("astronaut", "gray")] * 2 + [
         ("astronaut", "color")
     ] * 2
-    assert psnr(np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint8)) == results[1]["psnr_db"]
+    assert psnr(np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint8)) == results[1].psnr_db
 
 
 @pytest.mark.parametrize(

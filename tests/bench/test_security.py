@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope, metrics, pictures
 from imgcrypt import payload as payloads
-from imgcrypt.bench import security, subjects, tallies, timing
+from imgcrypt.bench import common, security, security_tables, significance, subjects
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
+from imgcrypt.bench.pictures import waves
 from imgcrypt.errors import ImageError
 
 SIDE = 70
@@ -36,7 +35,7 @@ def write(folder: Path, name: str, picture: Any) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("pictures")
-    write(made, "lena_70.png", timing.picture(SIDE, 3))
+    write(made, "lena_70.png", waves(SIDE, 3))
     return made
 
 
@@ -54,8 +53,14 @@ def results(folder: Path) -> Results:
     return results
 
 
+@pytest.fixture(scope="module")
+def found(folder: Path) -> security.Results:
+    """The same as the command prints it."""
+    return security.run(folder, 12, 0, "cpu")
+
+
 def make(form: str, channels: int = 3, side: int = SIDE) -> subjects.Subject:
-    picture = timing.picture(side, channels)
+    picture = waves(side, channels)
     found = {each.form: each for each in subjects.forms("waves", "color", picture, "cpu")}
     return found[form]
 
@@ -81,8 +86,8 @@ def test_figures_have_what_they_show(results: Results) -> None:
     for each in (*results["pictures"], *results["ciphertexts"]):
         assert sum(map(sum, each["histogram"])) == each["bytes"]
         assert all(len(histogram) == 256 for histogram in each["histogram"])
-        assert ("scatter" in each) == (each["kind"] == "gray")
-        for one, other in each.get("scatter", {}).values():
+        assert (each["scatter"] is not None) == (each["kind"] == "gray")
+        for one, other in (each["scatter"] or {}).values():
             assert len(one) == len(other) == security.SCATTER_PAIRS
             assert {*one, *other} <= set(range(256))
     assert [len(each["histogram"]) for each in results["pictures"]] == [1, 3]
@@ -101,8 +106,8 @@ def test_plain_pictures_are_far_off_and_ciphertexts_are_not(results: Results) ->
         assert each["ideal_entropy"] == metrics.ideal_entropy(each["bytes"])
         # A plane of rows leaves out the last one if that is not full.
         assert 0 <= each["payload_bytes"] - each["bytes"] < each["shape"][1]
-        for alpha in tallies.ALPHAS:
-            assert each["npcr_critical"][str(alpha)] == metrics.npcr_critical(each["payload_bytes"], alpha)
+        for alpha in significance.ALPHAS:
+            assert each["npcr_critical"][str(alpha)] == significance.npcr_critical(each["payload_bytes"], alpha)
 
 
 def test_rows_are_as_known(results: Results) -> None:
@@ -135,36 +140,36 @@ def test_key_bits_are_all_flipped_and_refused(results: Results) -> None:
 
 
 def test_verdicts_are_over_everything(results: Results) -> None:
-    verdicts = {(each["cipher"], each["salt"], each["test"]): each for each in results["verdicts"]}
+    verdicts = {(each["cipher"], each["salt"], each["test"], each["way"]): each for each in results["verdicts"]}
     forms = len(results["ciphertexts"])
-    assert verdicts[security.CHAOS, security.FIXED, "correlation"]["tests"] == 36 * forms
-    assert verdicts[security.CHAOS, security.FIXED, "npcr, key bit, decrypt"]["tests"] == 256 * forms
+    assert verdicts[security.CHAOS, security.FIXED, "correlation", None]["tests"] == 36 * forms
+    assert verdicts[security.CHAOS, security.FIXED, "npcr", "decrypt"]["tests"] == 256 * forms
     failed = {name for name, each in verdicts.items() if not each["passed"]}
-    assert failed == {(security.AES, security.FIXED, test) for test in ("npcr", "uaci")}
+    assert failed == {(security.AES, security.FIXED, test, None) for test in ("npcr", "uaci")}
 
 
-def test_tables_have_the_papers_figures_and_ours(results: Results) -> None:
+def test_tables_have_the_papers_figures_and_ours(found: security.Results) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
-    for each in security.tables(results):
+    for each in security_tables.tables(found):
         console.print(each)
     text = console.export_text()
-    for printed in ("+0.9396", "-0.0227", "7.9949", "7.9027", "0.9957", "0.3352", "FAILED", "256 of 256"):
+    for printed in ("+0.9396", "-0.0227", "7.9949", "7.9027", "0.9957", "0.3352", "FAILED", "256 of 256", "key bit"):
         assert printed in text
     assert "lena_70 gray" in text
     assert " ".join(text.split()).endswith(" ".join(security.CAVEAT.split()))
 
 
-def test_the_seed_decides_everything(folder: Path, results: Results) -> None:
-    assert json.loads(json.dumps(security.run(folder, 12, 0, "cpu"))) == results
+def test_the_seed_decides_everything(folder: Path, found: security.Results, results: Results) -> None:
+    assert json.loads(json.dumps(common.as_json(found))) == results
     other = security.run(folder, 1, 1, "cpu")
-    assert other["ciphertexts"][0]["correlation"] != results["ciphertexts"][0]["correlation"]
-    assert other["ciphertexts"][0]["key"] != results["ciphertexts"][0]["key"]
+    assert other.ciphertexts[0].correlation != found.ciphertexts[0].correlation
+    assert other.ciphertexts[0].key != found.ciphertexts[0].key
 
 
 def test_a_cipher_that_does_nothing_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(security.CIPHERS, security.CHAOS, lambda subject, payload, secrets: payload.copy())
-    verdicts = security.run(folder, 4, 0, "cpu")["verdicts"]
-    failed = {each["test"] for each in verdicts if each["cipher"] == security.CHAOS and not each["passed"]}
+    verdicts = security.run(folder, 4, 0, "cpu").verdicts
+    failed = {each.test for each in verdicts if each.cipher == security.CHAOS and not each.passed}
     assert failed == {"correlation", "entropy", "chi_square", "local_entropy", "npcr", "uaci"}
 
 
@@ -259,7 +264,7 @@ def test_walk_gives_the_measurements_of_the_changed_picture(channels: int) -> No
 def test_walk_gives_up_where_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subjects, "TRIES", 3)
     subject = make(subjects.FIGURE_2_NET)
-    monkeypatch.setattr(subjects.payloads, "measure", lambda *_: subject.payload)
+    monkeypatch.setattr(payloads, "measure", lambda *_: subject.payload)
     walk = subject.walk(np.random.default_rng(0))
     next(walk)
     with pytest.raises(BenchError, match="no change of one pixel changes the measurements of waves"):
@@ -287,38 +292,6 @@ def test_flip_changes_that_bit_alone(bit: int) -> None:
     assert subjects.flip(flipped, bit) == secret
 
 
-def test_tally_counts_below_each_level() -> None:
-    tally = tallies.tally([0.2, 0.04, 0.009, 0.0001])
-    assert tally["tests"] == 4
-    assert tally["rejected"] == {"0.05": 3, "0.01": 2, "0.001": 1}
-    assert tally["expected"] == {"0.05": 0.2, "0.01": 0.04, "0.001": 0.004}
-    both = tallies.total([tally, tallies.tally([0.5], npcr_bytes=36864)])
-    assert both["tests"] == 5
-    assert both["rejected"] == tally["rejected"]
-    assert both["expected"]["0.01"] == pytest.approx(0.04 + metrics.npcr_rate(36864, 0.01))
-
-
-def test_judge_takes_one_unlucky_draw_and_not_many() -> None:
-    calm = [0.5] * 99
-    assert tallies.judge(tallies.tally(calm))["passed"]
-    assert tallies.judge(tallies.tally([*calm, 0.0005]))["passed"]
-    assert not tallies.judge(tallies.tally([*calm[:90], *[0.0005] * 10]))["passed"]
-    assert not tallies.judge(tallies.tally([*calm[:70], *[0.03] * 30]))["passed"]
-
-
-@given(st.integers(1, 60), st.integers(0, 60), st.floats(0.001, 0.5))
-def test_binomial_tail(tests: int, least: int, rate: float) -> None:
-    expected = sum(math.comb(tests, k) * rate**k * (1 - rate) ** (tests - k) for k in range(least, tests + 1))
-    assert tallies.binomial_tail(tests, least, rate) == pytest.approx(expected, rel=1e-6, abs=1e-300)
-
-
-@given(st.floats(0.97, 1), st.floats(0.25, 0.45), st.integers(1000, 10**6), st.sampled_from(tallies.ALPHAS))
-def test_probabilities_and_critical_values_agree(npcr: float, uaci: float, size: int, alpha: float) -> None:
-    assert (tallies.npcr(npcr, size) < alpha) == (npcr < metrics.npcr_critical(size, alpha))
-    low, high = metrics.uaci_critical(size, alpha)
-    assert (tallies.two_sided(uaci, metrics.uaci_moments(size)) < alpha) == (not low <= uaci <= high)
-
-
 @pytest.mark.parametrize("pairs", [0, -1, security.MOST_PAIRS + 1])
 def test_number_of_pairs_is_checked(pairs: int) -> None:
     ran = CliRunner().invoke(app, ["security", "--pairs", str(pairs)])
@@ -329,10 +302,10 @@ def test_number_of_pairs_is_checked(pairs: int) -> None:
 def test_folders_are_checked(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="there are no pictures"):
         security.run(tmp_path, 1, 0, "cpu")
-    write(tmp_path, "small.png", timing.picture(63, 1))
+    write(tmp_path, "small.png", waves(63, 1))
     with pytest.raises(BenchError, match=r"small.png is below 64 pixels a side; take it out"):
         security.run(tmp_path, 1, 0, "cpu")
-    write(tmp_path, "deep.png", timing.picture(70, 1).astype(np.uint16) * 257)
+    write(tmp_path, "deep.png", waves(70, 1).astype(np.uint16) * 257)
     with pytest.raises(ImageError, match=r"deep.png is not of 8 bits"):
         security.run(tmp_path, 1, 0, "cpu")
 
@@ -344,13 +317,3 @@ def test_the_commands_errors_are_one_line() -> None:
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr == "bench: cannot measure 0 pairs; give a number from 1 to 100000\n"
-
-
-def test_without_a_folder_it_takes_a_made_and_the_bundled_picture() -> None:
-    found = [(name, kind, picture.shape) for name, kind, picture in subjects.load(None)]
-    assert found == [
-        ("waves", "gray", (256, 256)),
-        ("waves", "color", (256, 256, 3)),
-        ("astronaut", "gray", (512, 512)),
-        ("astronaut", "color", (512, 512, 3)),
-    ]

@@ -7,17 +7,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imgcrypt.bench import attack, cipher, coldstart, figures, quality, robustness, security, stages, subjects, timing
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench import (
+    attack,
+    cipher,
+    coldstart,
+    pictures,
+    quality,
+    robustness,
+    security,
+    security_tables,
+    stages,
+    subjects,
+    timing,
+)
 from imgcrypt.bench.common import table
-from imgcrypt.bench.page import Drawing, Section
+from imgcrypt.bench.report import figures
+from imgcrypt.bench.report.page import Drawing, Section
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Pictures = dict[str, NDArray[np.uint8]]
 
 NETS = (subjects.FIGURE_2_NET, timing.DEFAULT)
 """What is timed."""
@@ -50,22 +59,43 @@ class Job:
     effort: Effort
 
 
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """Of bench timing: table 9, and whole processes."""
+
+    pictures: list[timing.Timed]
+    cold_start: list[coldstart.ColdStart]
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Of every part, as its own command has them."""
+
+    stages: list[stages.Job]
+    quality: list[quality.Measured]
+    timing: Timing
+    cipher: list[cipher.Speed]
+    robustness: list[robustness.Opened]
+    security: security.Results
+    attack: attack.Results
+
+
 Part = Callable[[Job], tuple[Any, Section]]
 
 
-def of_stages(job: Job) -> tuple[Any, Section]:
+def of_stages(job: Job) -> tuple[list[stages.Job], Section]:
     """Table 3 and figure 3."""
-    shown: Pictures = {}
-    loaded = list(subjects.load(job.few))
+    shown: dict[stages.Shown, Bytes] = {}
+    loaded = list(pictures.load(job.few))
     results = stages.run(loaded, job.provider, job.seed, shown.__setitem__)
     drawings = []
     for picture in dict.fromkeys(name for name, _, _ in loaded):
         rows = {}
         for record in results:
-            if record["picture"] == picture:
-                name = f"{picture} {record['kind']}, {record['net']}"
-                rows[f"{record['kind']}, {record['net']}"] = [
-                    (_stage(each, record), shown[f"{name}: {each['stage']}"]) for each in record["stages"]
+            if record.picture == picture:
+                rows[f"{record.kind}, {record.net}"] = [
+                    (_stage(each, record), shown[stages.Shown(picture, record.kind, record.net, each.stage)])
+                    for each in record.stages
                 ]
         text = f"Table 3: {picture} as it is, sampled, encrypted and rebuilt. Entropy in bits a byte."
         drawings.append(_draw(f"stages-{picture}", text, figures.panel(rows)))
@@ -85,7 +115,7 @@ def of_stages(job: Job) -> tuple[Any, Section]:
     return results, Section("stages", "Stages of the job", text, drawings, list(stages.tables(results)))
 
 
-def of_quality(job: Job) -> tuple[Any, Section]:
+def of_quality(job: Job) -> tuple[list[quality.Measured], Section]:
     """Tables 1 and 2."""
     results = quality.run([job.images], [], [], job.provider)
     text = (
@@ -94,25 +124,25 @@ def of_quality(job: Job) -> tuple[Any, Section]:
     )
     drawing = _draw("quality", "Mean PSNR of the pictures by rate.", figures.quality(results))
     # What quality.tables shows picture by picture would fill many pages.
-    tables = [_means(results), *quality._table_1(results), *quality._table_2(results), *quality._table_3(results)]
+    tables = [_means(results), *quality.paper_tables(results)]
     return results, Section("quality", "Quality", text, [drawing], tables)
 
 
-def of_timing(job: Job) -> tuple[Any, Section]:
+def of_timing(job: Job) -> tuple[Timing, Section]:
     """Table 9."""
-    pictures = timing.run(job.effort.sides, NETS, job.provider, job.effort.repeats, job.seed)
+    timed = timing.run(job.effort.sides, NETS, job.provider, job.effort.repeats, job.seed)
     cold = coldstart.run(job.provider, job.effort.repeats, job.seed)
     text = (
         "Seconds for square pictures in memory, there and back; the paper's are of another machine, so a ratio is that "
         "of machine and program together. Below, whole processes from a cold start."
     )
     shown = "Table 9 by size: seconds there and back, and nanoseconds for each pixel. All axes are logarithmic."
-    drawing = _draw("timing", shown, figures.seconds(pictures))
-    section = Section("timing", "Time", text, [drawing], [*timing.tables(pictures), *coldstart.tables(cold)])
-    return {"pictures": pictures, "cold_start": cold}, section
+    drawing = _draw("timing", shown, figures.seconds(timed))
+    section = Section("timing", "Time", text, [drawing], [*timing.tables(timed), *coldstart.tables(cold)])
+    return Timing(timed, cold), section
 
 
-def of_cipher(job: Job) -> tuple[Any, Section]:
+def of_cipher(job: Job) -> tuple[list[cipher.Speed], Section]:
     """How fast the cipher is."""
     threads = list(dict.fromkeys((1, cipher.all_threads())))
     results = cipher.run(job.effort.payloads, threads, job.effort.repeats)
@@ -127,17 +157,17 @@ def of_cipher(job: Job) -> tuple[Any, Section]:
     return results, Section("cipher", "Speed of the cipher", text, drawings, list(cipher.tables(results)))
 
 
-def of_robustness(job: Job) -> tuple[Any, Section]:
+def of_robustness(job: Job) -> tuple[list[robustness.Opened], Section]:
     """Figures 6 and 7."""
-    shown: Pictures = {}
+    shown: dict[robustness.Shown, Bytes] = {}
     results = robustness.run(job.few, None, job.seed, job.provider, shown.__setitem__)
     # One picture, in color if it has any.
-    name = results[0]["picture"]
-    kind = min(record["kind"] for record in results if record["picture"] == name)
+    name = results[0].picture
+    kind = min(record.kind for record in results if record.picture == name)
     damages = {
-        "Gaussian noise": "Figure 6: Gaussian noise on the ciphertext, by its standard deviation in levels.",
-        "salt and pepper": "Figure 6: salt and pepper on the ciphertext, by the share of its bytes.",
-        "cut": "Figure 7: a part of the ciphertext is missing.",
+        robustness.NOISE: "Figure 6: Gaussian noise on the ciphertext, by its standard deviation in levels.",
+        robustness.SPOTS: "Figure 6: salt and pepper on the ciphertext, by the share of its bytes.",
+        robustness.CUT: "Figure 7: a part of the ciphertext is missing.",
     }
     drawings = [
         _draw(
@@ -154,11 +184,11 @@ def of_robustness(job: Job) -> tuple[Any, Section]:
     return results, Section("robustness", "Damage", text, drawings, list(robustness.tables(results)))
 
 
-def of_security(job: Job) -> tuple[Any, Section]:
+def of_security(job: Job) -> tuple[security.Results, Section]:
     """Tables 4 to 8, figures 5 and 9."""
     results = security.run(job.few, job.effort.pairs, job.seed, job.provider)
     drawings = []
-    for picture in dict.fromkeys(each["picture"] for each in results["pictures"]):
+    for picture in dict.fromkeys(each.picture for each in results.pictures):
         shown = f"Figure 5: neighbors in {picture}, gray, and in its ciphertexts, and their correlation r."
         drawings.append(_draw(f"scatter-{picture}", shown, figures.scatter(results, picture)))
         shown = (
@@ -167,14 +197,14 @@ def of_security(job: Job) -> tuple[Any, Section]:
         )
         drawings.append(_draw(f"histograms-{picture}", shown, figures.histograms(results, picture)))
     return results, Section(
-        "security", "Statistics of ciphertexts", results["caveat"], drawings, list(security.tables(results))
+        "security", "Statistics of ciphertexts", results.caveat, drawings, list(security_tables.tables(results))
     )
 
 
-def of_attack(job: Job) -> tuple[Any, Section]:
+def of_attack(job: Job) -> tuple[attack.Results, Section]:
     """Figure 8."""
-    shown: Pictures = {}
-    images = job.few if len(quality._paths(job.few)) > 1 else None
+    shown: dict[attack.Shown, Bytes] = {}
+    images = job.few if len(pictures.paths(job.few)) > 1 else None
     results = attack.run(images, job.effort.attacked, job.effort.known, job.seed, shown.__setitem__)
     text = (
         "Chosen and known pictures against the suite chaos as it is, and against the same cipher with the binding of "
@@ -190,7 +220,7 @@ def of_attack(job: Job) -> tuple[Any, Section]:
         _draw(
             "black-white",
             "Figure 8: a black and a white picture encrypted. They look alike whether the attacks succeed or not.",
-            figures.planes(results, shown),
+            figures.black_and_white(results, shown),
         ),
     ]
     return results, Section("attack", "Attacks", text, drawings, list(attack.tables(results)))
@@ -208,26 +238,25 @@ PARTS: dict[str, Part] = {
 """In their order on the page."""
 
 
-def _stage(stage: dict[str, Any], record: dict[str, Any]) -> str:
-    told = {"rebuilt": f"{record['psnr_db']:.2f} dB", "picture": f"entropy {stage['entropy_bits']:.2f}"}
-    note = told.get(stage["stage"], f"entropy {stage['entropy_bits']:.4f}")
-    return f"{stage['stage']}\n{stage['bytes']:,} bytes, {note}"
+def _stage(stage: stages.Stage, record: stages.Job) -> str:
+    told = {stages.REBUILT: f"{record.psnr_db:.2f} dB", stages.PICTURE: f"entropy {stage.entropy_bits:.2f}"}
+    note = told.get(stage.stage, f"entropy {stage.entropy_bits:.4f}")
+    return f"{stage.stage}\n{stage.bytes:,} bytes, {note}"
 
 
-def _means(results: Sequence[dict[str, Any]]) -> Table:
+def _means(results: Sequence[quality.Measured]) -> Table:
     rows = [
         [
-            record["kind"],
-            f"{record['rate']:.2f}",
-            record["net"],
-            str(len(record["pictures"])),
-            *quality._row({"name": "", **record["mean"]})[1:],
+            record.kind,
+            f"{record.rate:.2f}",
+            record.net,
+            str(len(record.pictures)),
+            *quality.score_cells(record.mean),
         ]
         for record in results
     ]
-    columns = ["PSNR dB", "paper", "ours - paper", "SSIM", "paper", "ours - paper"]
-    title = f"mean PSNR and SSIM, {results[0]['data_set'] or 'the pictures given'}"
-    return table(title, ["kind", "rate", "net", "pictures", *columns], rows, left=3)
+    title = f"mean PSNR and SSIM, {results[0].data_set or 'the pictures given'}"
+    return table(title, ["kind", "rate", "net", "pictures", *quality.SCORE_COLUMNS], rows, left=3)
 
 
 def _draw(name: str, caption: str, figure: Any) -> Drawing:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 
 from imgcrypt.bench import stopwatch
+from imgcrypt.bench.stopwatch import Summary
 
 
 def test_summary_is_median_and_quartiles():
-    assert stopwatch.summary([5.0, 1.0, 3.0, 2.0, 4.0]) == {"median": 3.0, "low": 2.0, "high": 4.0, "repeats": 5}
-    assert stopwatch.summary([4.0, 1.0, 2.0, 3.0])["median"] == 2.5
-    assert stopwatch.summary([7.0]) == {"median": 7.0, "low": 7.0, "high": 7.0, "repeats": 1}
+    assert stopwatch.summary([5.0, 1.0, 3.0, 2.0, 4.0]) == Summary(3.0, 2.0, 4.0, 5)
+    assert stopwatch.summary([4.0, 1.0, 2.0, 3.0]).median == 2.5
+    assert stopwatch.summary([7.0]) == Summary(7.0, 7.0, 7.0, 1)
 
 
 def test_one_slow_turn_moves_neither_median_nor_ratio():
     mine, other = [1.0, 1.0, 50.0, 1.0, 1.0], [2.0, 2.0, 100.0, 2.0, 2.0]
-    assert stopwatch.summary(mine)["median"] == 1.0
-    assert stopwatch.ratio(other, mine) == {"median": 2.0, "low": 2.0, "high": 2.0, "repeats": 5}
+    assert stopwatch.summary(mine).median == 1.0
+    assert stopwatch.ratio(other, mine) == Summary(2.0, 2.0, 2.0, 5)
 
 
 def test_ratio_wants_as_many_of_both():
@@ -25,7 +26,7 @@ def test_ratio_wants_as_many_of_both():
 
 
 def test_spread_is_half_the_distance_of_the_quartiles():
-    assert stopwatch.spread({"median": 2.0, "low": 1.5, "high": 2.5, "repeats": 9}) == 0.25
+    assert Summary(median=2.0, low=1.5, high=2.5, repeats=9).spread == 0.25
 
 
 def test_functions_run_in_turns_and_equally_often():
