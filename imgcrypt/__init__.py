@@ -30,6 +30,7 @@ from imgcrypt.errors import (
 if TYPE_CHECKING:
     from imgcrypt.api import Info, decrypt, encrypt, inspect
     from imgcrypt.keys import Key
+    from imgcrypt.pictures import Picture, read
     from imgcrypt.recovery import Recovered, recover
 
 __version__ = "0.1.0"
@@ -44,6 +45,7 @@ __all__ = [
     "NetError",
     "NewerVersionError",
     "NotImgcError",
+    "Picture",
     "ProviderError",
     "Recovered",
     "TruncatedError",
@@ -51,6 +53,7 @@ __all__ = [
     "decrypt",
     "encrypt",
     "inspect",
+    "read",
     "recover",
 ]
 
@@ -60,7 +63,9 @@ _LAZY = {
     "decrypt": "imgcrypt.api",
     "encrypt": "imgcrypt.api",
     "inspect": "imgcrypt.api",
+    "Picture": "imgcrypt.pictures",
     "Recovered": "imgcrypt.recovery",
+    "read": "imgcrypt.pictures",
     "recover": "imgcrypt.recovery",
 }
 
