@@ -342,7 +342,7 @@ def test_metadata_is_handed_out() -> None:
         if form == "PNG":
             options["pnginfo"] = PngInfo()
             options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp(1).decode())
-        data = by_pillow(image, form, icc_profile=profile, exif=block, xmp=xmp(1), **options)
+        data = by_pillow(image, form, icc_profile=profile, exif=block.tobytes(), xmp=xmp(1), **options)
         picture = imgcrypt.read(data)
         assert picture.format == form
         assert picture.profile == profile

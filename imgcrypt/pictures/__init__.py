@@ -10,11 +10,16 @@ writing.py   pixels -> bytes
 
 from __future__ import annotations
 
-from imgcrypt.pictures.picture import Picture, Pixels
+from typing import TYPE_CHECKING
+
+from imgcrypt.pictures.picture import Picture
 from imgcrypt.pictures.reading import MAX_PIXELS, most_bytes, read
 from imgcrypt.pictures.writing import FORMATS, LOSSY_SUFFIXES, encode
 
-__all__ = ["FORMATS", "LOSSY_SUFFIXES", "MAX_PIXELS", "Picture", "Pixels", "decode", "encode", "most_bytes", "read"]
+if TYPE_CHECKING:
+    from imgcrypt.pictures.picture import Pixels
+
+__all__ = ["FORMATS", "LOSSY_SUFFIXES", "MAX_PIXELS", "Picture", "decode", "encode", "most_bytes", "read"]
 
 
 def decode(data: bytes) -> Pixels:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from imgcrypt.errors import ImageError
 from imgcrypt.pictures.metadata import Metadata
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

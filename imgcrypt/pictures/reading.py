@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgcrypt import files
 from imgcrypt.errors import ImageError, ImgcryptError
-from imgcrypt.pictures import deep, heif, jpeg, metadata, pillow, png, samples, tiff, unread
-from imgcrypt.pictures.picture import Decoded, Picture, Pixels, Request
+from imgcrypt.pictures import metadata
+from imgcrypt.pictures.picture import Decoded, Picture, Request
+
+if TYPE_CHECKING:
+    from imgcrypt.pictures.picture import Pixels
 
 MAX_PIXELS = 2**28
 """268 million, 0.8 GB in color: phones make 200 million at most, and a file of 34 bytes may claim as many."""
@@ -70,6 +74,9 @@ def read(
 
 
 def _decode(data: bytes, suffix: str, request: Request) -> tuple[str, Decoded]:
+    # Loaded at first use, since each loads its libraries.
+    from imgcrypt.pictures import deep, heif, jpeg, pillow, png, tiff, unread
+
     if data.startswith(png.SIGNATURE):
         return "PNG", png.decode(data, request)
     if data.startswith(TIFF_SIGNATURES):
@@ -93,6 +100,8 @@ def _decode(data: bytes, suffix: str, request: Request) -> tuple[str, Decoded]:
 
 
 def _finish(decoded: Decoded) -> Pixels:
+    from imgcrypt.pictures import samples
+
     scaled = samples.without_gray_alpha(samples.scale(decoded.pixels, decoded.peak))
     if scaled.ndim not in (2, 3) or (scaled.ndim == 3 and scaled.shape[2] not in (3, 4)) or not scaled.size:
         raise ImageError(f"the picture has an unserved shape, {scaled.shape}; convert it to PNG")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
-
-import cv2
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from imgcrypt.errors import ImageError
-from imgcrypt.pictures.picture import Pixels
+
+if TYPE_CHECKING:
+    from imgcrypt.pictures.picture import Pixels
 
 LOSSY_SUFFIXES = {".avif", ".gif", ".heic", ".jp2", ".jpeg", ".jpg", ".jxl", ".webp"}
 """Formats that change or may change samples."""
@@ -45,6 +44,8 @@ def encode(image: Pixels, suffix: str) -> bytes:
     Raises:
         ImageError: the format is not one of FORMATS or cannot hold the picture.
     """
+    import cv2
+
     form = FORMATS.get(suffix.lower())
     if form is None:
         raise ImageError(f"cannot write pictures as {suffix or 'a name without suffix'}; use {', '.join(FORMATS)}")
@@ -61,6 +62,8 @@ def encode(image: Pixels, suffix: str) -> bytes:
 
 
 def _swap_red_and_blue(image: Any) -> Pixels:
+    import numpy as np
+
     if image.ndim == 2:
         return image  # type: ignore[no-any-return]
     swapped: Pixels = np.ascontiguousarray(image[:, :, [2, 1, 0, 3][: image.shape[2]]])
