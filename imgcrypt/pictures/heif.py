@@ -25,9 +25,7 @@ def decode(data: bytes, request: Request) -> Decoded:
     try:
         import pillow_heif
     except ImportError:
-        raise ImageError(
-            "cannot read the picture: it is HEIC, which needs the package pillow-heif: pip install 'imgcrypt[heif]'"
-        ) from None
+        raise ImageError("it is HEIC, which needs the package pillow-heif: pip install 'imgcrypt[heif]'") from None
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, bgr_mode=False)
     frames = len(file)
     image: Any = file[request.choose(frames)]

@@ -42,24 +42,24 @@ def read(
         ImageError: damaged, too large, several pictures, not a picture, or of a kind that would not be read rightly.
         ImgcryptError: the file cannot be read.
     """
-    suffix, name = "", None
+    suffix, name, what = "", None, "the picture"
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
     else:
         path = Path(source)
-        suffix, name = path.suffix, path.name
+        suffix, name, what = path.suffix, path.name, str(source)
         data = files.read_file(path, most_bytes(max_pixels))
     request = Request(frame, max_pixels)
     try:
         form, decoded = _decode(data, suffix, request)
         pixels = _finish(decoded)
-    except ImgcryptError:
-        raise
+    except ImgcryptError as error:
+        raise ImageError(f"cannot read {what}: {error}") from None
     except MemoryError:
-        raise ImageError("the picture does not fit into memory") from None
+        raise ImageError(f"cannot read {what}: it does not fit into memory") from None
     except Exception as error:
         cause = " ".join(str(error).split())[:200]
-        raise ImageError(f"cannot read the picture: the file is damaged or of an odd kind ({cause})") from None
+        raise ImageError(f"cannot read {what}: it is damaged or of an odd kind ({cause})") from None
     found = dataclasses.replace(decoded.metadata, name=name, format=form)
     return Picture(
         pixels=pixels,

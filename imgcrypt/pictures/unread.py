@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgcrypt.errors import ImageError
 
-NOTHING_KNOWN = "cannot read the picture: the file is of no picture format that is known here, or it is damaged"
+NOTHING_KNOWN = "it is of no picture format that is known here, or it is damaged"
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89imgc\r\n\x1a", "is an encrypted picture already; decrypt it instead"),
     (0, b"\xff\x0a", "is JPEG XL, which is not read; convert it to PNG"),
@@ -40,10 +40,10 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 def refusal(data: bytes) -> ImageError:
     """The error for a file that no decoder recognizes."""
     if not data:
-        return ImageError("cannot read the picture: the file is empty")
+        return ImageError("it is empty")
     for at, signature, sentence in SIGNATURES:
         if data[at : at + len(signature)] == signature:
-            return ImageError(f"cannot read the picture: the file {sentence}")
+            return ImageError(f"it {sentence}")
     if b"<svg" in data[:4096]:
-        return ImageError("cannot read the picture: the file is SVG, a drawing; convert it to PNG")
+        return ImageError("it is SVG, a drawing; convert it to PNG")
     return ImageError(NOTHING_KNOWN)
