@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from imgcrypt.pictures.picture import Picture
 from imgcrypt.pictures.reading import MAX_PIXELS, most_bytes, read
-from imgcrypt.pictures.writing import FORMATS, LOSSY_SUFFIXES, encode
+from imgcrypt.pictures.writing import FORMATS, LOSSY_SUFFIXES, encode, left_out
 
 if TYPE_CHECKING:
     from imgcrypt.pictures.picture import Pixels
 
-__all__ = ["FORMATS", "LOSSY_SUFFIXES", "MAX_PIXELS", "Picture", "decode", "encode", "most_bytes", "read"]
+__all__ = ["FORMATS", "LOSSY_SUFFIXES", "MAX_PIXELS", "Picture", "decode", "encode", "left_out", "most_bytes", "read"]
 
 
 def decode(data: bytes) -> Pixels:

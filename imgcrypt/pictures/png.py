@@ -1,4 +1,4 @@
-"""PNG files: libpng by imagecodecs for the pixels of any depth, Pillow for what else they say and for animations."""
+"""PNG files: libpng by imagecodecs for the pixels of any depth; Pillow for the rest, and for what libpng refuses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from imgcrypt.errors import ImageError
 from imgcrypt.pictures import pillow
 from imgcrypt.pictures.picture import Decoded, Request
+from imgcrypt.pictures.writing import LIBPNG_SIDE
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNK = struct.Struct(">I4s")
@@ -39,27 +40,21 @@ def decode(data: bytes, request: Request) -> Decoded:
     notes: list[str] = []
     if end < len(data):
         notes.append(f"{len(data) - end} bytes that follow the picture in its file are no part of it")
-    if frames > 1:
-        if depth == 16:
-            raise ImageError("the picture is an animation of 16 bits, which no decoder here reads")
-        decoded = pillow.decode(data, "PNG", dataclasses.replace(request, frame=frame))
-        decoded.notes += notes
-        return decoded
-    found = pillow.metadata(header, notes)
-    orientation = pillow.orientation(header)
     coding = next((data[at + CHUNK.size : at + size - 4] for kind, at, size in chunks if kind == b"cICP"), None)
-    pixels = imagecodecs.png_decode(data)
-    if pixels.shape[:2] != (height, width):
-        raise ImageError("the decoder and the header disagree about the size; the file is damaged")
-    return Decoded(
-        pixels,
+    if frames > 1 or max(width, height) > LIBPNG_SIDE:
+        # Pillow keeps 8 bits, and mistakes a transparent gray of fewer.
+        if depth == 16 or (depth < 8 and color == 0 and any(kind == b"tRNS" for kind, _, _ in chunks)):
+            raise ImageError("the PNG file is animated or very wide, which is not read at its depth; convert it")
+        decoded = pillow.decode(data, "PNG", dataclasses.replace(request, frame=frame))
+    else:
+        pixels = imagecodecs.png_decode(data)
+        if pixels.shape[:2] != (height, width):
+            raise ImageError("the decoder and the header disagree about the size; the file is damaged")
         # A palette has 8 bits whatever its indices have.
-        bits=8 if color == 3 else depth,
-        peak=int(np.iinfo(pixels.dtype).max),
-        metadata=dataclasses.replace(found, coding=None if coding is None else tuple(coding)),
-        orientation=orientation,
-        notes=notes,
-    )
+        bits, peak = 8 if color == 3 else depth, int(np.iinfo(pixels.dtype).max)
+        decoded = Decoded(pixels, bits, peak, pillow.metadata(header, notes), pillow.orientation(header))
+    found = dataclasses.replace(decoded.metadata, coding=None if coding is None else tuple(coding))
+    return dataclasses.replace(decoded, metadata=found, notes=notes + decoded.notes)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
