@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import io
 import os
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -495,8 +498,48 @@ def test_heic_is_read_by_the_extra(bits: int) -> None:
 
 
 def test_heic_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(ImageError, match=r"imgcrypt\[heif\]"):
         imgcrypt.read(b"\0\0\0\x18ftypheic" + bytes(100))
+
+
+def test_gray_profile_of_gray_with_alpha_is_left_out_and_told() -> None:
+    profile = b"\0" * 16 + b"GRAY" + b"\0" * 112
+    for channels, kept in ((1, True), (2, False)):
+        mode = "L" if channels == 1 else "LA"
+        image = Image.frombytes(mode, (50, 37), samples(channels, 8).tobytes())
+        picture = imgcrypt.read(by_pillow(image, "PNG", icc_profile=profile))
+        assert (picture.profile == profile) == kept
+        assert any("profile" in note for note in picture.notes) != kept
+
+
+def test_odd_files_print_nothing(tmp_path: Path) -> None:
+    chosen = [damage(BY_SIGNATURE[name](), at, 30) for name in sorted(BY_SIGNATURE)[::11] for at in (0.05, 0.3)]
+    chosen.append(by_pillow(Image.fromarray(samples(3, 8)), "PNG", icc_profile=b"no profile"))
+    for number, data in enumerate(chosen):
+        (tmp_path / str(number)).write_bytes(data)
+    # In a process of its own: pytest catches what the logging module would print.
+    program = (
+        "import imgcrypt, pathlib, sys\n"
+        "for path in pathlib.Path(sys.argv[1]).iterdir():\n"
+        "    try: imgcrypt.read(path)\n"
+        "    except imgcrypt.ImageError: pass\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(tmp_path)], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_many_threads_and_forks_read_the_same() -> None:
+    chosen = [(make(), right) for name, make, right in CASES[::13] if " TGA " not in name and "RGBA" not in name]
+
+    def read_all() -> bool:
+        return all(np.array_equal(imgcrypt.read(data).pixels, right) for data, right in chosen)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: read_all(), range(8)))
+        if hasattr(os, "fork"):
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if read_all() else 1)
+            assert os.waitpid(child, 0)[1] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 MAX_PIXELS = 2**28
 """268 million, 0.8 GB in color: phones make 200 million at most, and a file of 34 bytes may claim as many."""
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+# Decoders' warnings about odd files would land on standard error, through the logging module's last resort.
+for library in ("imagecodecs", "tifffile", "PIL"):
+    logging.getLogger(library).addHandler(logging.NullHandler())
 
 
 def most_bytes(max_pixels: int) -> int:
@@ -61,6 +66,10 @@ def read(
         cause = " ".join(str(error).split())[:200]
         raise ImageError(f"cannot read {what}: it is damaged or of an odd kind ({cause})") from None
     found = dataclasses.replace(decoded.metadata, name=name, format=form)
+    if pixels.ndim == 3 and found.profile is not None and found.profile[16:20] == b"GRAY":
+        # Gray with alpha became color; viewers refuse such a pair.
+        found = dataclasses.replace(found, profile=None)
+        decoded.notes.append("the profile is left out: it is for gray, and the picture is kept as color with alpha")
     return Picture(
         pixels=pixels,
         format=form,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,9 +30,6 @@ DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 316, 33432, 34665, 34853)
 """Tags that are kept as EXIF: description, maker, model, software, time, artist, host, copyright, EXIF, GPS."""
 SUB_DIRECTORIES = 330
 PER_CENTIMETRE = 3
-
-# Warnings about odd files would land on standard error, through the logging module's last resort.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def decode(data: bytes, request: Request) -> Decoded:
