@@ -170,11 +170,11 @@ def test_icons_are_pictures_of_their_own() -> None:
     data = by_pillow(image, "ICO", sizes=[(16, 16), (32, 32), (64, 64)])
     with pytest.raises(ImageError, match="holds 3 pictures"):
         imgcrypt.read(data)
-    assert [imgcrypt.read(data, frame=i).pixels.shape[0] for i in range(3)] == [16, 32, 64]
+    assert [imgcrypt.read(data, frame=i).pixels.shape[0] for i in range(3)] == [64, 32, 16]
     icons = by_pillow(image.resize((128, 128)), "ICNS")
     with pytest.raises(ImageError, match="pictures"):
         imgcrypt.read(icons)
-    assert imgcrypt.read(icons, frame=0).pixels.shape[0] == 32
+    assert imgcrypt.read(icons, frame=0).pixels.shape[0] == 1024
 
 
 def test_smaller_versions_are_no_pictures_but_are_told() -> None:

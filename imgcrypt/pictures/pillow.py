@@ -95,11 +95,12 @@ def decode(data: bytes, form: str, request: Request) -> Decoded:
     notes = []
     if form == "PSD":
         # The layers are what Pillow calls frames. What it shows first is all of them together, as Photoshop saved it.
-        frames, frame = 1, request.choose(1)
+        frames = 1
+        request.choose(1)
         if getattr(image, "n_frames", 1) > 1:
             notes.append("the layers of the Photoshop file are flattened into one picture")
     elif form in ("ICO", "CUR", "ICNS"):
-        frames, frame = _choose_icon(data, image, form, request)
+        image, frames = _choose_icon(data, image, form, request)
     else:
         frames = getattr(image, "n_frames", 1)
         frame = request.choose(frames)
@@ -124,21 +125,20 @@ def _has_fourth_bytes(data: bytes) -> bool:
     return bool(fourth.any() and (fourth != 255).any())
 
 
-def _choose_icon(data: bytes, image: Any, form: str, request: Request) -> tuple[int, int]:
-    # Icons of several sizes are pictures of their own; Pillow shows the largest.
+def _choose_icon(data: bytes, image: Any, form: str, request: Request) -> tuple[Any, int]:
+    # Icons of several sizes or depths are pictures of their own; Pillow shows the largest.
     if form == "ICNS":
-        sizes = sorted(image.info["sizes"])
-        frame = request.choose(len(sizes))
-        width, height, density = image.best_size = sizes[frame]
+        sizes = sorted(image.info["sizes"], key=lambda size: size[0] * size[2], reverse=True)
+        width, height, density = image.best_size = sizes[request.choose(len(sizes))]
         image.size = width * density, height * density
-        return len(sizes), frame
+        return image, len(sizes)
     frames = int.from_bytes(data[4:6], "little")
     frame = request.choose(frames)
-    if form == "CUR" and frames > 1:
+    if frames == 1:
+        return image, 1
+    if form == "CUR":
         raise ImageError("the file is a cursor of several sizes, of which one cannot be chosen; convert it to PNG")
-    if frames > 1:
-        image.size = sorted(image.info["sizes"])[frame]
-    return frames, frame
+    return image.ico.frame(frame), frames
 
 
 def from_image(image: PillowImage) -> Decoded:
