@@ -247,6 +247,14 @@ def test_jpeg_agrees_with_another_decoder(channels: int, options: dict[str, Any]
         np.testing.assert_array_equal(imgcrypt.read(data).pixels, Image.open(io.BytesIO(data)))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_lossy_webp_agrees_with_another_decoder(mode: str) -> None:
+    for kind in ("noise", "gradient"):
+        image = Image.frombytes(mode, (50, 37), samples(len(mode), 8, kind).tobytes())
+        data = by_pillow(image, "WEBP", quality=70)
+        np.testing.assert_array_equal(imgcrypt.read(data).pixels, Image.open(io.BytesIO(data)))
+
+
 def test_bmp_of_five_six_five_bits_has_white_whites() -> None:
     values = np.array([[0xFFFF, 0xF800, 0x07E0, 0x001F, 0x0000, 0x0000]], "<u2")
     masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)

@@ -1,7 +1,7 @@
 """Picture files: read by whichever decoder is right for the kind, written by OpenCV.
 
 reading.py   bytes -> Picture: which decoder, depth, alpha, orientation
-png.py jpeg.py tiff.py deep.py heif.py pillow.py   the decoders, by format
+png.py jpeg.py tiff.py webp.py deep.py heif.py pillow.py   the decoders, by format
 unread.py    names of formats that are not read
 metadata.py  profile, EXIF, XMP and the like, and their packed form
 samples.py   arithmetic on samples

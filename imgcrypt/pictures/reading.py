@@ -84,7 +84,7 @@ def read(
 
 def _decode(data: bytes, suffix: str, request: Request) -> tuple[str, Decoded]:
     # Loaded at first use, since each loads its libraries.
-    from imgcrypt.pictures import deep, heif, jpeg, pillow, png, tiff, unread
+    from imgcrypt.pictures import deep, heif, jpeg, pillow, png, tiff, unread, webp
 
     if data.startswith(png.SIGNATURE):
         return "PNG", png.decode(data, request)
@@ -98,6 +98,8 @@ def _decode(data: bytes, suffix: str, request: Request) -> tuple[str, Decoded]:
             raise unread.refusal(data)
         case "JPEG":
             return form, jpeg.decode(data, request)
+        case "WEBP":
+            return form, webp.decode(data, request)
         case "AVIF":
             return form, deep.decode_avif(data, request)
         case "JPEG2000":
