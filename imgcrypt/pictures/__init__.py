@@ -1,11 +1,11 @@
 """Picture files: read by whichever decoder is right for the kind, and written.
 
-    reading.py   bytes -> Picture: which decoder, depth, alpha, orientation
-    png.py jpeg.py tiff.py webp.py deep.py heif.py pillow.py   the decoders, by format
-    unread.py    names of formats that are not read
-    metadata.py  profile, EXIF, XMP and the like, and their packed form
-    samples.py   arithmetic on samples
-    writing.py   pixels -> bytes
+reading.py   bytes -> Picture: which decoder, depth, alpha, orientation
+png.py jpeg.py tiff.py webp.py deep.py heif.py pillow.py   the decoders, by format
+unread.py    names of formats that are not read
+metadata.py  profile, EXIF, XMP and the like, and their packed form
+samples.py   arithmetic on samples
+writing.py   pixels -> bytes
 """
 
 from __future__ import annotations
