@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imgcrypt.api import Recovered, decrypt, encrypt, recover
     from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
+    from imgcrypt.pictures import Picture, read
 
 __version__ = "0.1.0"
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "NetError",
     "NewerVersionError",
     "NotImgcError",
+    "Picture",
     "ProviderError",
     "Recovered",
     "TruncatedError",
@@ -51,6 +53,7 @@ __all__ = [
     "decrypt",
     "encrypt",
     "inspect",
+    "read",
     "recover",
 ]
 
@@ -61,6 +64,8 @@ _LAZY = {
     "decrypt": "imgcrypt.api",
     "encrypt": "imgcrypt.api",
     "inspect": "imgcrypt.info",
+    "Picture": "imgcrypt.pictures",
+    "read": "imgcrypt.pictures",
     "recover": "imgcrypt.api",
 }
 
