@@ -208,7 +208,7 @@ def test_arbitrary_bytes_are_refused(data: bytes) -> None:
         pictures.decode(data)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "uint32"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
 def test_samples_of_other_types_are_refused(dtype: str) -> None:
     done, data = cv2.imencode(".tif", np.ones((4, 4), dtype))
     assert done
