@@ -27,6 +27,10 @@ class ProviderError(ImgcryptError):
     """The requested onnxruntime provider is not installed or does not start."""
 
 
+class DependencyError(ImgcryptError):
+    """A library that this needs is missing, broken or too old."""
+
+
 class ContainerError(ImgcryptError):
     """Base of what can be wrong with the bytes of a file."""
 
