@@ -28,9 +28,10 @@ from imgcrypt.errors import (
 )
 
 if TYPE_CHECKING:
-    from imgcrypt.api import Info, decrypt, encrypt, inspect
+    from imgcrypt.api import Recovered, decrypt, encrypt, recover
+    from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
-    from imgcrypt.recovery import Recovered, recover
+    from imgcrypt.pictures import Picture, read
 
 __version__ = "0.1.0"
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "NetError",
     "NewerVersionError",
     "NotImgcError",
+    "Picture",
     "ProviderError",
     "Recovered",
     "TruncatedError",
@@ -51,21 +53,27 @@ __all__ = [
     "decrypt",
     "encrypt",
     "inspect",
+    "read",
     "recover",
 ]
 
 _LAZY = {
-    "Info": "imgcrypt.api",
+    "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
+    "Recovered": "imgcrypt.api",
     "decrypt": "imgcrypt.api",
     "encrypt": "imgcrypt.api",
-    "inspect": "imgcrypt.api",
-    "Recovered": "imgcrypt.recovery",
-    "recover": "imgcrypt.recovery",
+    "inspect": "imgcrypt.info",
+    "Picture": "imgcrypt.pictures",
+    "read": "imgcrypt.pictures",
+    "recover": "imgcrypt.api",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        from imgcrypt import loading
+
+        value = globals()[name] = getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
+        return value
     raise AttributeError(f"module 'imgcrypt' has no attribute {name!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
 import stat
@@ -18,11 +17,13 @@ import typer
 
 from imgcrypt import files
 from imgcrypt.errors import ImgcryptError
+from imgcrypt.shell import run, say
 
 if TYPE_CHECKING:
-    from imgcrypt.api import Image, Info
+    from imgcrypt.api import Recovered
+    from imgcrypt.arrays import Image
+    from imgcrypt.info import Info
     from imgcrypt.keys import Key
-    from imgcrypt.recovery import Recovered
 
 SUFFIX = ".imgc"
 KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
@@ -69,39 +70,6 @@ def main() -> None:
     run(app, "imgcrypt")
 
 
-def run(commands: typer.Typer, name: str) -> None:
-    """Run the command of this name; turn every expected error into one line on standard error."""
-    # OpenCV's warnings about odd files would land among the messages.
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold bytes that are no text.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        try:
-            commands()
-        finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()
-    except ImgcryptError as error:
-        _say(f"{name}: {error}")
-        sys.exit(1)
-    except OSError as error:
-        leave_output()
-        if not isinstance(error, BrokenPipeError):
-            _say(f"{name}: cannot use {error.filename or 'standard output'}: {error.strerror}")
-        sys.exit(1)
-    except MemoryError:
-        _say(f"{name}: this does not fit into memory; use a machine with more of it, or a smaller picture")
-        sys.exit(1)
-
-
-def leave_output() -> None:
-    """Whoever read the output has enough, or its device is full; Python would complain again when it closes it."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 @app.command()
 def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the new key file")]) -> None:
     """Make a key file that only you can read, and print the key's fingerprint."""
@@ -110,7 +78,7 @@ def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE",
     key = Key.generate()
     if output == files.STANDARD:
         print(key.text())
-        _say(f"key {key.fingerprint()}")
+        say(f"key {key.fingerprint()}")
         return
     key.save(output)
     print(f"{output}: key {key.fingerprint()}")
@@ -184,12 +152,12 @@ def enc(
     quality = "comes back exactly" if lossless else f"comes back at {psnr(_colors(image), _colors(back)):.2f} dB"
     size = f"{_bytes(image.nbytes)} of samples -> {_bytes(len(blob))}"
     sampled = "lossless" if info.rate is None else f"rate {info.rate:.3g}"
-    _say(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
+    say(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
     if not lossless and len(blob) > image.nbytes:
-        _say("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")
+        say("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")
     if verbose:
         times = f"encrypted in {encrypted - started:.3f} s, opened in {opened - encrypted:.3f} s"
-        _say(f"suite {info.suite}, {_net_and_provider(info, provider)}; {times}")
+        say(f"suite {info.suite}, {_net_and_provider(info, provider)}; {times}")
 
 
 @app.command()
@@ -229,11 +197,11 @@ def dec(
     seconds = time.perf_counter() - started
     files.write(target, pictures.encode(image, suffix), force)
     note = "" if suffix not in pictures.LOSSY_SUFFIXES else f"; {suffix} loses detail, .png would not"
-    _say(f"{file} -> {target}: {_shape(info)}{note}")
+    say(f"{file} -> {target}: {_shape(info)}{note}")
     if recover:
-        _say(_loss(recovered))
+        say(_loss(recovered))
     if verbose:
-        _say(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
+        say(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
 
 
 @app.command()
@@ -284,7 +252,7 @@ def demo(
 def warmup() -> None:
     """Compile the cipher ahead of its first use, when a container is built for example."""
     started = time.perf_counter()
-    _warm_up()
+    _warm_up(everything=True)
     print(f"The cipher is compiled and cached ({time.perf_counter() - started:.1f} s).")
 
 
@@ -300,11 +268,11 @@ def bench(context: typer.Context) -> None:
     cli.app(context.args, prog_name=context.command_path)
 
 
-def _warm_up() -> None:
+def _warm_up(everything: bool = False) -> None:
     from imgcrypt import cipher
-    from imgcrypt.export import bitplanes
+    from imgcrypt.codec import bitplanes
 
-    cipher.warm_up()
+    cipher.warm_up(everything)
     bitplanes.warm_up()
 
 
@@ -325,7 +293,7 @@ class _Loading:
     def wait(self) -> None:
         self._thread.join(1.5)
         if self._thread.is_alive():
-            _say("preparing the cipher; the first time on a machine it is compiled, which takes about 10 s ...")
+            say("preparing the cipher; the first time on a machine it is compiled, which takes about 10 s ...")
             self._thread.join()
         if self._error is not None:
             raise self._error
@@ -347,7 +315,7 @@ def _key(file: str | None, passphrase: bool, confirm: bool) -> Key:
         )
     key = Key.load(file)
     if os.name == "posix" and Path(file).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        _say(f"warning: others can read {file}; mend that with: chmod 600 {file}")
+        say(f"warning: others can read {file}; mend that with: chmod 600 {file}")
     return key
 
 
@@ -427,7 +395,8 @@ def _loss(recovered: Recovered) -> str:
 def _net_and_provider(info: Info, provider: str) -> str:
     if info.net is None or info.net_weights is None:
         return "no net"
-    from imgcrypt.export import runtime, zoo
+    from imgcrypt import runtime
+    from imgcrypt.runtime import zoo
 
     entry = zoo.find(bytes.fromhex(info.net_weights), info.net)
     return f"net {info.net} on {runtime.load(entry, provider).provider}"
@@ -435,10 +404,6 @@ def _net_and_provider(info: Info, provider: str) -> str:
 
 def _bytes(count: int) -> str:
     return f"{count} bytes" if count < 10_000 else f"{count / 1024:,.1f} KiB"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 
 from imgcrypt.errors import DamagedError, NewerVersionError, NotImgcError, TruncatedError
@@ -19,13 +20,15 @@ MAC_BYTES = 32
 TAG_BYTES = 16
 SALT_BYTES = 32
 DIGEST_BYTES = 32
-FIXED = struct.Struct("<8sHHBBBBIIQIB3s32s32s")
-CORE_BYTES = FIXED.size - DIGEST_BYTES
+CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
 """The part of the header that the digest covers: all fixed fields before it."""
+FIXED = struct.Struct(CORE.format + "32s")
 RECORD = struct.Struct("<HH")
 NET = struct.Struct("<24s32sI")
 NAME_BYTES = 24
 CHUNK_EXPONENTS = range(10, 25)
+CHUNK_EXPONENT = 16
+"""Of new files: chunks of 64 KiB."""
 MOST_PASSPHRASE_SLOTS = 16
 """Each costs its reader a run of Argon2id."""
 OPTIONAL_RECORDS = 0x8000
@@ -64,8 +67,25 @@ class NetRecord:
 
 
 @dataclasses.dataclass(frozen=True)
+class Content:
+    """What a file is to hold, as far as it is known before the file is sealed.
+
+    ``net`` is the net of a sampled picture, else None. A chunk has ``2 ** chunk_exponent`` bytes.
+    """
+
+    suite: Suite
+    mode: Mode
+    height: int
+    width: int
+    channels: int
+    sample_bytes: int
+    net: NetRecord | None
+    chunk_exponent: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Header:
-    """Every field of the header but its MAC. Parsing and packing are inverses of each other."""
+    """Every field of the header but its MAC, complete. Parsing and packing are inverses of each other."""
 
     suite: Suite
     mode: Mode
@@ -88,7 +108,7 @@ class Header:
     @property
     def header_bytes(self) -> int:
         """Length of the packed header with its MAC."""
-        return FIXED.size + sum(RECORD.size + len(body) for _, body in self.records) + MAC_BYTES
+        return _header_bytes(self.records)
 
     @property
     def chunks(self) -> int:
@@ -124,30 +144,61 @@ class Header:
         length = min(self.chunk_bytes, self.payload_bytes - number * self.chunk_bytes)
         return self.header_bytes + number * (self.chunk_bytes + TAG_BYTES), length
 
-    def pack(self) -> bytes:
-        """The header's bytes up to its MAC."""
-        fixed = FIXED.pack(
-            MAGIC,
-            VERSION,
-            self.header_bytes,
-            self.suite,
-            self.mode,
-            self.sample_bytes,
-            self.channels,
-            self.height,
-            self.width,
-            self.payload_bytes,
-            self.metadata_bytes,
-            self.chunk_exponent,
-            bytes(3),
-            self.salt,
-            self.digest,
+    @property
+    def content(self) -> Content:
+        """What the file holds, to open it or to seal the same again."""
+        return Content(
+            suite=self.suite,
+            mode=self.mode,
+            height=self.height,
+            width=self.width,
+            channels=self.channels,
+            sample_bytes=self.sample_bytes,
+            net=self.net,
+            chunk_exponent=self.chunk_exponent,
         )
-        return fixed + b"".join(RECORD.pack(kind, len(body)) + body for kind, body in self.records)
 
     def core(self) -> bytes:
         """The fixed fields before the digest, which the digest covers."""
-        return self.pack()[:CORE_BYTES]
+        return _pack_core(self, self.payload_bytes, self.metadata_bytes, self.salt, self.records)
+
+    def pack(self) -> bytes:
+        """The header's bytes up to its MAC."""
+        records = b"".join(RECORD.pack(kind, len(body)) + body for kind, body in self.records)
+        return self.core() + self.digest + records
+
+
+def make_header(
+    content: Content,
+    slots: tuple[tuple[int, bytes], ...],
+    payload_bytes: int,
+    salt: bytes,
+    digest: Callable[[bytes], bytes],
+) -> Header:
+    """The header of a new file, which has no metadata.
+
+    Args:
+        content: what the file is to hold.
+        slots: a record for each key that may open it.
+        payload_bytes: length of the payload.
+        salt: fresh for every file.
+        digest: is given the header's core and returns the digest of core and payload.
+    """
+    records = slots if content.net is None else (*slots, net_record(content.net))
+    return Header(
+        suite=content.suite,
+        mode=content.mode,
+        sample_bytes=content.sample_bytes,
+        channels=content.channels,
+        height=content.height,
+        width=content.width,
+        payload_bytes=payload_bytes,
+        metadata_bytes=0,
+        chunk_exponent=content.chunk_exponent,
+        salt=salt,
+        digest=digest(_pack_core(content, payload_bytes, 0, salt, records)),
+        records=records,
+    )
 
 
 def net_record(net: NetRecord) -> tuple[int, bytes]:
@@ -221,6 +272,35 @@ def parse(data: bytes | memoryview, *, whole: bool = True) -> Header:
     return header
 
 
+def _pack_core(
+    content: Content | Header,
+    payload_bytes: int,
+    metadata_bytes: int,
+    salt: bytes,
+    records: tuple[tuple[int, bytes], ...],
+) -> bytes:
+    return CORE.pack(
+        MAGIC,
+        VERSION,
+        _header_bytes(records),
+        content.suite,
+        content.mode,
+        content.sample_bytes,
+        content.channels,
+        content.height,
+        content.width,
+        payload_bytes,
+        metadata_bytes,
+        content.chunk_exponent,
+        bytes(3),
+        salt,
+    )
+
+
+def _header_bytes(records: tuple[tuple[int, bytes], ...]) -> int:
+    return FIXED.size + sum(RECORD.size + len(body) for _, body in records) + MAC_BYTES
+
+
 def _parse_records(data: memoryview, newer: str) -> tuple[tuple[int, bytes], ...]:
     records = []
     while data:
@@ -257,7 +337,7 @@ def _check_whole(data: memoryview, header_bytes: int, file_bytes: int) -> None:
             f"the file ends early: {len(data)} of {file_bytes} bytes are there; copy it again from where it came"
         )
     if len(data) > file_bytes or data[:header_bytes] != data[-header_bytes:]:
-        raise DamagedError("the file was damaged or changed after encryption; get another copy of it")
+        raise DamagedError
 
 
 def _check(header: Header) -> None:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import math
 import secrets
 import time
-from pathlib import Path
 from typing import TextIO
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 import imgcrypt
-from imgcrypt import cipher, pictures
-from imgcrypt.export import runtime, zoo
+from imgcrypt import cipher, pictures, runtime
+from imgcrypt.arrays import Bytes
 from imgcrypt.metrics import correlation, entropy, psnr
+from imgcrypt.runtime import zoo
 
-PICTURE = Path(__file__).parent / "data" / "astronaut.png"
+PICTURE = importlib.resources.files("imgcrypt") / "data" / "astronaut.png"
 """Eileen Collins, NASA, 1993: public domain."""
 CAPTION_HEIGHT, GAP = 44, 12
-
-Bytes = NDArray[np.uint8]
 
 
 def run(messages: TextIO) -> bytes:

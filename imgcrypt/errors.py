@@ -27,6 +27,10 @@ class ProviderError(ImgcryptError):
     """The requested onnxruntime provider is not installed or does not start."""
 
 
+class DependencyError(ImgcryptError):
+    """A library that this needs is missing, broken or too old."""
+
+
 class ContainerError(ImgcryptError):
     """Base of what can be wrong with the bytes of a file."""
 
@@ -45,3 +49,6 @@ class TruncatedError(ContainerError):
 
 class DamagedError(ContainerError):
     """The bytes were changed after encryption."""
+
+    def __init__(self, message: str = "the file was damaged or changed after encryption; get another copy of it"):
+        super().__init__(message)

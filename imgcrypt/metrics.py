@@ -1,13 +1,12 @@
 """Measures of pictures and of ciphertexts.
 
 The quality of a picture: :func:`psnr`. The statistics that papers on image encryption print: NPCR and UACI, entropy,
-local entropy, correlation of neighbors, chi-square, each with what random samples give. **None of them shows
-security**: a broken cipher can pass all of them, and a sound one, AES in counter mode under a nonce used twice, fails
-NPCR and UACI by design. docs/threat-model.md says more.
+local entropy, correlation of neighbors, chi-square; how random samples score is in :mod:`imgcrypt.bench.significance`.
+**None of them shows security**: a broken cipher can score as random samples do, and a sound one, AES in counter mode
+under a nonce used twice, fails NPCR and UACI by design. docs/threat-model.md says more.
 
 Samples are uint8 or uint16; ``levels`` is the number of their gray levels, 256 or 65536. What compares two pictures
-raises ImageError if their shapes or dtypes differ, and what takes a significance level ``alpha`` raises ImgcryptError
-if it is not between 0 and 1.
+raises ImageError if their shapes or dtypes differ.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ from numpy.typing import NDArray
 from imgcrypt.errors import ImageError, ImgcryptError
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
-Moments = tuple[float, float]
-"""Mean and variance."""
 
 DIRECTIONS = {"horizontal": (0, 1), "vertical": (1, 0), "diagonal": (1, 1)}
 """Rows down and columns right from a pixel to its neighbor."""
@@ -30,8 +27,6 @@ LOCAL_SIDE = 44
 """Pixels a side of the blocks of local entropy: T_B = 1936 pixels (Wu et al. 2013)."""
 LOCAL_BLOCKS = 30
 """How many of them: k = 30 (Wu et al. 2013)."""
-LOCAL_VARIANCE = 7.558956294468e-5
-"""Exact variance of the entropy of 1936 random bytes, in bits squared; the tests work it out."""
 PART = 1 << 13
 """Samples at a time where NumPy needs eight bytes for each: they stay in the processor's cache, and NumPy's BLAS
 does not split so few of them between threads, which costs more than it saves."""
@@ -63,58 +58,9 @@ def uaci(one: Samples, other: Samples) -> float:
     return int(differences.sum(dtype=np.uint64)) / (int(np.iinfo(one.dtype).max) * one.size)
 
 
-def npcr_critical(samples: int, alpha: float, levels: int = 256) -> float:
-    """The NPCR below which two random pictures fall with probability ``alpha`` (Wu, Noonan and Agaian 2011).
-
-    By the normal approximation of a binomial number: :func:`npcr_rate` says how often it really happens.
-    """
-    peak = levels - 1
-    return (peak - _quantile(alpha, 1) * math.sqrt(peak / samples)) / levels
-
-
-def npcr_rate(samples: int, alpha: float, levels: int = 256) -> float:
-    """How often the NPCR of two random pictures is below :func:`npcr_critical`: 0.0125 for 36,864 bytes and 0.01."""
-    equal, probability = _binomial(samples, levels)
-    return float(probability[samples - equal < samples * npcr_critical(samples, alpha, levels)].sum())
-
-
-def uaci_moments(samples: int, levels: int = 256) -> Moments:
-    """Mean and variance of the UACI of two random pictures (Wu, Noonan and Agaian 2011)."""
-    peak = levels - 1
-    variance = (peak + 2) * (peak * peak + 2 * peak + 3) / (18 * (peak + 1) ** 2 * peak * samples)
-    return (peak + 2) / (3 * peak + 3), variance
-
-
-def uaci_moments_against(picture: Samples) -> Moments:
-    """Mean and variance of the UACI of this very picture and a random one.
-
-    For where one of the two is no random picture, or many are held against the same one: by :func:`uaci_moments` their
-    scores would depend on each other.
-    """
-    levels = int(np.iinfo(picture.dtype).max) + 1
-    value = np.arange(levels, dtype=np.float64)
-    below, above = value * (value + 1) / 2, (levels - 1 - value) * (levels - value) / 2
-    mean = (below + above) / levels
-    squares = (below * (2 * value + 1) + above * (2 * (levels - 1 - value) + 1)) / 3 / levels
-    shares, peak = _histogram(picture) / picture.size, levels - 1
-    return float(shares @ mean) / peak, float(shares @ (squares - mean**2)) / peak**2 / picture.size
-
-
-def uaci_critical(samples: int, alpha: float, levels: int = 256) -> tuple[float, float]:
-    """The two values outside which the UACI of two random pictures falls with probability ``alpha`` (the same)."""
-    return interval(uaci_moments(samples, levels), alpha)
-
-
-def interval(moments: Moments, alpha: float) -> tuple[float, float]:
-    """The two values outside which a normal variable falls with probability ``alpha``, half of it on either side."""
-    mean, variance = moments
-    reach = _quantile(alpha, 2) * math.sqrt(variance)
-    return mean - reach, mean + reach
-
-
 def entropy(data: Samples) -> float:
     """Shannon entropy of the histogram, in bits a sample: 8 at most for bytes."""
-    counts = _histogram(data)
+    counts = histogram(data)
     shares = counts[counts > 0] / data.size
     return float((shares * np.log2(1 / shares)).sum())
 
@@ -124,19 +70,9 @@ def ideal_entropy(samples: int, levels: int = 256) -> float:
 
     Exact: the sum over the binomial distribution of one level's count.
     """
-    counts, probability = _binomial(samples, levels)
+    counts, probability = level_counts(samples, levels)
     shares = np.maximum(counts, 1) / samples  # the count 0 adds nothing, by the product with counts
     return float(levels * (probability * counts / samples * np.log2(1 / shares)).sum())
-
-
-def entropy_p(value: float, samples: int, levels: int = 256) -> float:
-    """The probability that so many random samples have an entropy of ``value`` bits or less.
-
-    2 n ln 2 (log2(levels) - entropy) is the statistic of the G-test, close to chi-square with levels - 1 degrees of
-    freedom once divided by the factor of Williams (Biometrika 63, 1976).
-    """
-    statistic = 2 * samples * math.log(2) * (math.log2(levels) - value)
-    return chi_square_p(statistic / (1 + (levels + 1) / (6 * samples)), levels - 1)
 
 
 def local_entropy(plane: Samples, blocks: int = LOCAL_BLOCKS, seed: int | np.random.Generator = 0) -> tuple[float, int]:
@@ -167,23 +103,6 @@ def local_entropy(plane: Samples, blocks: int = LOCAL_BLOCKS, seed: int | np.ran
     cells = cells.reshape(-1, LOCAL_SIDE, LOCAL_SIDE)
     taken = rng.permutation(len(cells))[:blocks]
     return statistics.fmean(entropy(cells[number]) for number in taken), len(taken)
-
-
-def local_entropy_interval(alpha: float, blocks: int = LOCAL_BLOCKS) -> tuple[float, float]:
-    """The two values outside which the :func:`local_entropy` of random bytes falls with probability ``alpha``.
-
-    The mean of k blocks has the variance of one divided by k.
-    """
-    return interval((ideal_entropy(LOCAL_SIDE**2), LOCAL_VARIANCE / blocks), alpha)
-
-
-def customary_local_entropy_interval(alpha: float) -> tuple[float, float]:
-    """What papers print for :func:`local_entropy_interval`, [7.9019, 7.9030] at 0.05: not for judging by.
-
-    It divides the blocks' standard deviation by 30 instead of its square root: random bytes fall outside that of 0.05
-    72 times in 100.
-    """
-    return local_entropy_interval(alpha, LOCAL_BLOCKS**2)
 
 
 def neighbors(
@@ -233,40 +152,14 @@ def correlation(
     return (count * sum_xy - sum_x * sum_y) / math.sqrt(scale) if scale > 0 else 0.0
 
 
-def correlation_critical(pairs: int, alpha: float) -> float:
-    """The size that the correlation of so many random pairs exceeds, in either sense, with probability ``alpha``.
-
-    By the normal law: of n pairs it has variance 1 / n; that neighbors overlap adds nothing.
-    """
-    return _quantile(alpha, 2) / math.sqrt(pairs)
-
-
-def chi_square(data: Samples) -> tuple[float, float]:
-    """Pearson's chi-square of the histogram against the uniform one.
-
-    Returns:
-        The statistic, and the probability that random samples have one as large or larger.
-    """
-    counts = _histogram(data)
+def chi_square(data: Samples) -> float:
+    """Pearson's chi-square of the histogram against the uniform one."""
+    counts = histogram(data)
     expected = data.size / len(counts)
-    statistic = float(np.square(counts - expected).sum()) / expected
-    return statistic, chi_square_p(statistic, len(counts) - 1)
+    return float(np.square(counts - expected).sum()) / expected
 
 
-def chi_square_p(statistic: float, freedom: int) -> float:
-    """The probability that chi-square with so many degrees of freedom is ``statistic`` or larger.
-
-    The finite sums of Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.4.4 and 26.4.5.
-    """
-    half = statistic / 2
-    if half <= 0:
-        return 1.0
-    odd = freedom % 2 / 2
-    terms = (-half + (i + odd) * math.log(half) - math.lgamma(i + odd + 1) for i in range(freedom // 2))
-    return min(1.0, math.fsum(map(math.exp, terms)) + (math.erfc(math.sqrt(half)) if odd else 0.0))
-
-
-def _binomial(samples: int, levels: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def level_counts(samples: int, levels: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """How often one level may occur, above a probability of 10^-30, and how likely each is."""
     reach = 12 * math.sqrt(samples / levels) + 50
     counts = np.arange(max(0, int(samples / levels - reach)), min(samples, int(samples / levels + reach)) + 1)
@@ -277,19 +170,12 @@ def _binomial(samples: int, levels: int) -> tuple[NDArray[np.int64], NDArray[np.
     return counts, weights / weights.sum()
 
 
-def _histogram(data: Samples) -> NDArray[np.int64]:
+def histogram(data: Samples) -> NDArray[np.int64]:
     """How often each level occurs: int64 (levels,)."""
     flat, counts = data.reshape(-1), np.zeros(int(np.iinfo(data.dtype).max) + 1, np.int64)
     for at in range(0, flat.size, PART):
         counts += np.bincount(flat[at : at + PART], minlength=len(counts))
     return counts
-
-
-def _quantile(alpha: float, sides: int) -> float:
-    """How many deviations a normal variable exceeds with probability ``alpha``, shared by so many sides."""
-    if not 0 < alpha < 1:
-        raise ImgcryptError("a significance level lies between 0 and 1; the customary ones are 0.05, 0.01 and 0.001")
-    return statistics.NormalDist().inv_cdf(1 - alpha / sides)
 
 
 def _check_pair(one: Samples, other: Samples) -> None:

@@ -9,45 +9,21 @@ from __future__ import annotations
 import dataclasses
 import hmac
 import math
-from typing import TYPE_CHECKING
 
-from imgcrypt import api, cipher, container, envelope
+import numpy as np
+
+from imgcrypt import cipher, container, envelope
+from imgcrypt.arrays import Bytes, Mask
+from imgcrypt.chunks import ChunkCipher
 from imgcrypt.cipher.layout import pairs
 from imgcrypt.container import TAG_BYTES, Header
 from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError, WrongKeyError
 from imgcrypt.keys import Key
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Bytes = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
-
 RUN = 16
 """So many equal bytes in a row are damage: in a ciphertext they are found once in 2**120 places."""
 LEAST_SHARE = 1 / 16
 """Of a payload's length, the least that a file must have to be recovered: it bounds what a header can ask for."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Recovered:
-    """A picture from a damaged file, and how much of it is real.
-
-    ``image`` is what decrypt would return; where bytes were lost, their neighbors stand in. ``info`` is the header's,
-    which is authentic always. ``authentic`` means that every byte of the picture is: nothing was lost, and decrypt
-    would have returned the same if both copies of the header are whole. Otherwise ``failed_chunks`` of ``chunks`` have
-    no right tag, and anyone may have written what is in them. Of the payload's bytes (``info.payload_bytes``),
-    ``lost_bytes`` were missing or found to be wrong, and ``doubtful_bytes`` more are used but not authenticated.
-    """
-
-    image: api.Image
-    info: api.Info
-    authentic: bool
-    chunks: int
-    failed_chunks: int
-    lost_bytes: int
-    doubtful_bytes: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,52 +43,19 @@ class Opened:
     image_key: bytes
 
 
-def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Recovered:
-    """The picture in what is left of a damaged file. **It is not authenticated** unless the result says so.
-
-    One copy of the header must be whole. Missing parts, at any place, and overwritten ones cost detail, not the
-    picture: what is lost is filled in from what is around it.
-
-    Args:
-        blob: the file, or what is there of it.
-        key: the one it was made with.
-        provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
-
-    Raises:
-        ContainerError: no copy of the header is whole, or too little is left of the picture.
-        WrongKeyError: made for another key.
-        NetError: the net that it needs is not installed.
-        ProviderError: the provider does not start.
-    """
-    from imgcrypt import restoration
-
-    opened = open_damaged(blob, key)
-    image, lost = restoration.restore(opened, provider)
-    return Recovered(
-        image=image,
-        info=api._info(opened.header),
-        authentic=opened.authentic,
-        chunks=opened.header.chunks,
-        failed_chunks=len(opened.failed),
-        lost_bytes=int(lost.sum()),
-        doubtful_bytes=int((opened.doubtful & ~lost).sum()),
-    )
-
-
 def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
     """Decrypt what is there, authenticated or not, and say which bytes are lost and which in doubt.
 
     Raises:
-        as :func:`recover`, but nothing of nets.
+        ContainerError: no copy of the header is whole, or too little is left of the picture.
+        WrongKeyError: made for another key.
     """
-    import numpy as np
-
     data = bytes(blob)
     header, file_key, origins = _find_header(data, key)
     if len(data) < LEAST_SHARE * header.payload_bytes:
         raise TruncatedError("less than a sixteenth of the file is there, too little to recover; find more of it")
-    image_key, seal_key = envelope._image_keys(header, file_key)
-    chunk_cipher = envelope._ChunkCipher(header.suite, seal_key)
+    image_key, seal_key = envelope.image_keys(header, file_key)
+    chunk_cipher = ChunkCipher(header.suite, seal_key)
     enciphered = np.zeros(header.payload_bytes, np.uint8)
     found = [_open_chunk(chunk_cipher, data, header, number, origins, enciphered) for number in range(header.chunks)]
 
@@ -135,7 +78,7 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
     payload = cipher.decipher(enciphered, image_key)
     lost = _touched(enciphered, payload, missing, image_key)
     doubtful = _touched(enciphered, payload, unsure, image_key) & ~lost
-    authentic = hmac.compare_digest(header.digest, envelope._digest(header, payload, file_key))
+    authentic = hmac.compare_digest(header.digest, envelope.digest(header.core(), payload, file_key, header.salt))
     if authentic:
         # The damage was to tags alone, or to no byte that matters.
         lost, doubtful = np.zeros_like(lost), np.zeros_like(doubtful)
@@ -154,7 +97,7 @@ def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
     for at in sorted({max(first, 0), max(last, 0)}):
         try:
             header = container.parse(memoryview(data)[at:], whole=False)
-            file_key = envelope._unlock(header, memoryview(data)[at : at + header.header_bytes], key)
+            file_key = envelope.unlock(header, memoryview(data)[at : at + header.header_bytes], key)
         except ImgcryptError as error:
             errors.append(error)
             continue
@@ -167,7 +110,7 @@ def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
 
 
 def _open_chunk(
-    chunk_cipher: envelope._ChunkCipher, data: bytes, header: Header, number: int, origins: list[int], out: Bytes
+    chunk_cipher: ChunkCipher, data: bytes, header: Header, number: int, origins: list[int], out: Bytes
 ) -> int | None:
     """Write an authentic chunk to its place; return the origin at which it was found, None if at none."""
     at, length = header.chunk_at(number)
@@ -195,8 +138,6 @@ def _carry(origin: int, found: list[int | None]) -> list[int]:
 
 def _remains(data: bytes, at: int, length: int) -> tuple[bytes, Mask]:
     """What is there of a damaged chunk, zeros elsewhere, and which of its bytes are not there or cannot be right."""
-    import numpy as np
-
     around = np.zeros(RUN + length + RUN, np.uint8)
     low, high = max(at - RUN, 0), min(at + length + RUN, len(data))
     there = slice(low - at + RUN, max(high - at + RUN, low - at + RUN))
@@ -214,8 +155,6 @@ def _remains(data: bytes, at: int, length: int) -> tuple[bytes, Mask]:
 
 def _runs(data: Bytes) -> Mask:
     """The bytes that are in a run of RUN or more equal ones."""
-    import numpy as np
-
     starts = np.flatnonzero(np.concatenate([[True], data[1:] != data[:-1]]))
     lengths = np.diff(np.append(starts, len(data)))
     return np.repeat(lengths >= RUN, lengths)
@@ -227,8 +166,6 @@ def _touched(enciphered: Bytes, payload: Bytes, marked: Mask, image_key: bytes) 
     Found by changing these: inverting a byte changes its vector's component by an odd number, which only a factor of 0
     in the basis undoes. The two components of a vector take turns, so that their changes cannot cancel out.
     """
-    import numpy as np
-
     touched = np.zeros(len(payload), bool)
     if not marked.any():
         return touched

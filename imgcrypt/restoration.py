@@ -1,36 +1,30 @@
 """The picture in a payload of which some bytes are lost and others in doubt. docs/format.md, appendix.
 
-What is lost is told from what is around it, which scrambling left there. What is in doubt is told the same way and
-believed if it agrees.
+Scrambling spreads a loss over the whole picture, so that samples around a lost one are known: they predict it. A byte
+in doubt is predicted in the same way, and believed where it agrees.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 
-from imgcrypt import api, cipher
-from imgcrypt.container import Header, Mode
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from imgcrypt.recovery import Opened
-
-    Bytes = NDArray[np.uint8]
-    Mask = NDArray[np.bool_]
-    Floats = NDArray[np.float32]
+from imgcrypt import cipher, payload
+from imgcrypt.arrays import Bytes, Floats, Image, Mask
+from imgcrypt.container import Mode
+from imgcrypt.recovery import Opened
+from imgcrypt.runtime import zoo
 
 LIKELY = 0.25
 """A byte is given up from this probability of damage on: one kept in error costs more than one given up in error."""
 ROUNDS = 3
 """How often pixels are judged: each time by neighbors of which fewer are wrong."""
 GAUSSIANS, MEDIANS = (16, 8), (8, 6, 4, 3, 2, 1)
-"""Rounds in which measurements are foretold by a smoothed picture: deviations of Gaussian filters, then reaches of
-median filters, in pixels. Each leaves in the picture more of what its measurements say."""
+"""Each round predicts the measurements from a smoothed picture: by Gaussian filters of these standard deviations, then
+by median filters of these radii, in pixels. From round to round less is smoothed away."""
 STEPS, STEP = 10, 1 / 40
 """Descent on the bilaplacian, whose eigenvalues go up to 64: it converges for steps below 2/64."""
 SMOOTHER = -STEP * np.array(
@@ -39,22 +33,22 @@ SMOOTHER = -STEP * np.array(
 """One step: the bilaplacian on a grid (the five-point Laplacian applied twice), taken away from what is there."""
 SMOOTHER[2, 2] += 1
 ENOUGH = 1 << 18
-"""So many vectors tell how much damage there is."""
+"""Vectors that suffice to estimate the weights of the mixture in :class:`Doubts`."""
 FEWEST = 0.05
-"""Share of known samples below which those right beside a lost one tell too little of it."""
+"""Share of known samples around a lost one below which they predict it worse than those farther away."""
 OWN_WEIGHT = 0.05
-"""What a channel by itself tells of a lost sample, beside the differences between channels, which vary less."""
+"""Weight of the prediction by the channel itself, beside those by differences between channels, which vary less."""
 
 
-def restore(opened: Opened, provider: str) -> tuple[api.Image, Mask]:
+def restore(opened: Opened, provider: str) -> tuple[Image, Mask]:
     """The picture, and the bytes of the payload that do not count in it: bool (n,), lost or judged to be wrong."""
     if opened.header.mode is Mode.LOSSLESS:
         return _lossless(opened)
     return _sampled(opened, provider)
 
 
-def fill(samples: api.Image, lost: Mask) -> api.Image:
-    """Tell lost samples from their neighbors.
+def fill(samples: Image, lost: Mask) -> Image:
+    """Predict lost samples from their neighbors.
 
     The smoothest surface through the known ones, by the biharmonic equation (Damelin and Hoang, Int. J. Math. Math.
     Sci. 2018); where other channels of the pixel are known, of the differences to them rather than of the samples.
@@ -91,11 +85,17 @@ def fill(samples: api.Image, lost: Mask) -> api.Image:
 
 
 class Doubts:
-    """Judges doubtful bytes by what their surroundings foretell.
+    """Judges doubtful bytes by what their surroundings predict, the two bytes of a vector together.
 
-    It takes both bytes of a vector together: damage makes noise of both, or of the first alone if only the second
-    changed by little, while a pixel of a fine line is odd by itself. How much of either there is, it learns from
-    all of them (expectation and maximization: Dempster, Laird and Rubin 1977).
+    A vector is intact, wrong in both bytes, or wrong in its first alone, which happens where only the second byte of
+    its ciphertext changed, and by little. A wrong byte is noise, uniform over 256 values. A right byte follows a
+    two-sided geometric law about its prediction or, as the pixels of a fine line do, is an outlier and uniform too.
+    With likelihoods relative to noise, g1 and g2 those of the law for both bytes, a vector's is the mixture
+
+        intact * r1 * r2 + first_wrong * r2 + both_wrong,    r = (1 - outliers) * g + outliers,
+
+    whose weights, with intact = 1 - first_wrong - both_wrong, are learned from all doubtful vectors (expectation and
+    maximization: Dempster, Laird and Rubin 1977).
     """
 
     def __init__(self, opened: Opened) -> None:
@@ -103,67 +103,73 @@ class Doubts:
         self._vectors = np.ascontiguousarray(vectors[opened.doubtful[vectors].any(1)].T)
         self._opened = opened
 
-    def wrong(self, foretold: Bytes, spread: Floats) -> Mask:
+    def wrong(self, predicted: Bytes, spread: Floats) -> Mask:
         """Which doubtful bytes are likely wrong: bool (n,).
 
         Args:
-            foretold: uint8 (n,), what each byte should be, more or less.
-            spread: float32 (n,), how far right bytes lie from that on the average; 0 where nothing is foretold.
+            predicted: uint8 (n,), what each byte should be, more or less.
+            spread: float32 (n,), how far right bytes lie from that on the average; 0 where nothing is predicted.
         """
-        wrong = np.zeros(len(foretold), bool)
-        near, also = self._likelihoods(foretold, spread)[self._vectors]
-        if len(near) == 0:
+        wrong = np.zeros(len(predicted), bool)
+        first, second = self._likelihoods(predicted, spread)[self._vectors]
+        if len(first) == 0:
             return wrong
-        every = len(near) // ENOUGH + 1
-        both, single, odd = 0.05, 0.01, 0.05
+        every = len(first) // ENOUGH + 1
+        both_wrong, first_wrong, outliers = 0.05, 0.01, 0.05
         for _ in range(20):
-            first, second, right, half = _chances(near[::every], also[::every], both, single, odd)
-            count = float((2 * right + half).sum())
-            odd *= float((right / first + (right + half) / second).sum()) / max(count, 1)
-            odd = min(max(odd, 1e-3), 0.5)
-            single = max(float(half.mean()), 1e-7)
-            both = max(float(1 - right.mean()) - single, 1e-7)
-        _, _, right, half = _chances(near, also, both, single, odd)
-        wrong[self._vectors[0][1 - right > LIKELY]] = True
-        wrong[self._vectors[1][1 - right - half > LIKELY]] = True
+            weights = both_wrong, first_wrong, outliers
+            right1, right2, intact, half = _posterior(first[::every], second[::every], *weights)
+            count = float((2 * intact + half).sum())
+            outliers *= float((intact / right1 + (intact + half) / right2).sum()) / max(count, 1)
+            outliers = min(max(outliers, 1e-3), 0.5)
+            first_wrong = max(float(half.mean()), 1e-7)
+            both_wrong = max(float(1 - intact.mean()) - first_wrong, 1e-7)
+        _, _, intact, half = _posterior(first, second, both_wrong, first_wrong, outliers)
+        wrong[self._vectors[0][1 - intact > LIKELY]] = True
+        wrong[self._vectors[1][1 - intact - half > LIKELY]] = True
         wrong &= self._opened.doubtful
         # Where nothing would be left, there was nothing to judge by.
         return wrong & ~(wrong | self._opened.lost).all()
 
-    def _likelihoods(self, foretold: Bytes, spread: Floats) -> Floats:
-        """Of each byte if it is right and not odd: a two-sided geometric law about what is foretold, where anything is.
+    def _likelihoods(self, predicted: Bytes, spread: Floats) -> Floats:
+        """Of each byte under the geometric law about its prediction, relative to noise: float32 (n,).
 
-        They are relative to that of noise, which is uniform.
+        1 where nothing is predicted.
         """
-        apart = np.abs(self._opened.payload.astype(np.int16) - foretold)
+        apart = np.abs(self._opened.payload.astype(np.int16) - predicted)
         decay = spread / (1 + spread)
         likelihoods = 256 * (1 - decay) / (1 + decay) * decay**apart
         return np.where(self._opened.lost | (decay == 0), np.float32(1), likelihoods)
 
 
-def _chances(
-    near: Floats, also: Floats, both: float, single: float, odd: float
+def _posterior(
+    first: Floats, second: Floats, both_wrong: float, first_wrong: float, outliers: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of vectors: the likelihoods of their two bytes if they are right, odd or not, and the chances that both bytes are
-    right and that the second alone is."""
-    first, second = (1 - odd) * near + odd, (1 - odd) * also + odd
-    right, half = (1 - both - single) * first * second, single * second
-    total = right + half + both
-    return first, second, right / total, half / total
+    """Of vectors under the mixture of :class:`Doubts`: the likelihoods of both bytes if they are right, and the
+    probabilities that the vector is intact and that its first byte alone is wrong.
+
+    Args:
+        first, second: the geometric law's likelihoods of the bytes.
+        both_wrong, first_wrong, outliers: weights of the mixture.
+    """
+    right1, right2 = (1 - outliers) * first + outliers, (1 - outliers) * second + outliers
+    intact, half = (1 - both_wrong - first_wrong) * right1 * right2, first_wrong * right2
+    total = intact + half + both_wrong
+    return right1, right2, intact / total, half / total
 
 
-def _lossless(opened: Opened) -> tuple[api.Image, Mask]:
+def _lossless(opened: Opened) -> tuple[Image, Mask]:
     header, lost = opened.header, opened.lost
     shape = (header.height, header.width, header.channels, header.sample_bytes)
     if opened.doubtful.any():
         doubts = Doubts(opened)
-        # Of 16-bit samples, the upper bytes can be foretold; the lower ones are told apart by their vectors alone.
+        # Of 16-bit samples, the upper bytes can be predicted; the lower ones are told apart by their vectors alone.
         upper = opened.payload.reshape(shape)[..., -1]
-        foretold, spread = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+        predicted, spread = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
         for _ in range(ROUNDS):
-            foretold[..., -1], spread[..., -1] = _foretell(upper, lost.reshape(shape)[..., -1])
-            lost = opened.lost | doubts.wrong(foretold.reshape(-1), spread.reshape(-1))
-    samples: Any = api._from_bytes(opened.payload, header).reshape(shape[:3])
+            predicted[..., -1], spread[..., -1] = _predict(upper, lost.reshape(shape)[..., -1])
+            lost = opened.lost | doubts.wrong(predicted.reshape(-1), spread.reshape(-1))
+    samples: Any = payload.unpack_samples(opened.payload, header.content).reshape(shape[:3])
     filled: Any = fill(samples, np.any(lost.reshape(shape), 3))
     if header.sample_bytes == 2:
         least = samples & 0xFF00
@@ -171,55 +177,48 @@ def _lossless(opened: Opened) -> tuple[api.Image, Mask]:
     return filled[:, :, 0] if header.channels == 1 else filled, lost
 
 
-def _sampled(opened: Opened, provider: str) -> tuple[api.Image, Mask]:
-    header, payload, lost = opened.header, opened.payload, opened.lost
-    image = api._reconstruct(payload, header, provider, (~lost).astype(np.uint8))
-    # Other nets pack measurements into bits. They get to know what is lost; doubtful bits they have to believe.
-    bytewise = header.net is not None and header.net.block_bytes > 0
-    if not (lost.any() or opened.doubtful.any()) or not (bytewise or header.channels == 4):
+def _sampled(opened: Opened, provider: str) -> tuple[Image, Mask]:
+    content, data, lost = opened.header.content, opened.payload, opened.lost
+    image = payload.rebuild(data, content, provider, (~lost).astype(np.uint8))
+    assert content.net is not None  # container.parse saw to it
+    entry = zoo.find(content.net.weights, content.net.name)
+    # A net for any rate packs measurements into bits. It gets to know what is lost; doubtful bits it has to believe.
+    bytewise = not entry.any_rate
+    if not (lost.any() or opened.doubtful.any()) or not (bytewise or content.channels == 4):
         return image, lost
-    plane = header.height, header.width, 1
-    size = len(payload) - (math.prod(plane) if header.channels == 4 else 0)
-    foretold, spread = payload.copy(), np.zeros(len(payload), np.float32)
+    plane = content.height, content.width, 1
+    size = len(data) - (math.prod(plane) if content.channels == 4 else 0)
+    predicted, spread = data.copy(), np.zeros(len(data), np.float32)
     doubts = Doubts(opened) if opened.doubtful.any() else None
     for turn in range(len(GAUSSIANS) + len(MEDIANS)):
         if bytewise:
-            foretold[:size] = _measure(_smooth(image, turn), header, provider)
-            spread[:size] = _spread(payload[:size], foretold[:size], lost[:size], header)
-        if header.channels == 4:
-            alpha = _foretell(payload[size:].reshape(plane), lost[size:].reshape(plane))
-            foretold[size:], spread[size:] = (part.reshape(-1) for part in alpha)
+            predicted[:size] = payload.measure(_smooth(image, turn), entry, provider)
+            spread[:size] = _spread(data[:size], predicted[:size], lost[:size], entry.block_bytes)
+        if content.channels == 4:
+            alpha = _predict(data[size:].reshape(plane), lost[size:].reshape(plane))
+            predicted[size:], spread[size:] = (part.reshape(-1) for part in alpha)
         if doubts is not None:
-            lost = opened.lost | doubts.wrong(foretold, spread)
+            lost = opened.lost | doubts.wrong(predicted, spread)
         valid = None if bytewise else (~lost).astype(np.uint8)
-        image = api._reconstruct(np.where(lost, foretold, payload), header, provider, valid)
+        image = payload.rebuild(np.where(lost, predicted, data), content, provider, valid)
     return image, lost
 
 
-def _measure(image: api.Image, header: Header, provider: str) -> Bytes:
-    """The measurements of a picture of one or three channels by a file's net: uint8 (n,)."""
-    from imgcrypt.export import zoo
-
-    assert header.net is not None
-    return api._sample(image, zoo.find(header.net.weights, header.net.name), provider)
-
-
-def _smooth(image: api.Image, turn: int) -> api.Image:
+def _smooth(image: Image, turn: int) -> Image:
     colors = np.ascontiguousarray(image[:, :, :3]) if image.ndim == 3 else image
     if turn < len(GAUSSIANS):
         return cv2.GaussianBlur(colors, (0, 0), GAUSSIANS[turn])  # type: ignore[no-any-return]
     return cv2.medianBlur(colors, 2 * MEDIANS[turn - len(GAUSSIANS)] + 1)  # type: ignore[no-any-return]
 
 
-def _spread(measurements: Bytes, foretold: Bytes, lost: Mask, header: Header) -> Floats:
-    """How far known measurements lie from what was foretold on the average: float32 (n,).
+def _spread(measurements: Bytes, predicted: Bytes, lost: Mask, block_bytes: int) -> Floats:
+    """How far known measurements lie from what was predicted on the average: float32 (n,).
 
-    Some of a block's measurements are harder to foretell than others, and so are those of some blocks.
+    Some of a block's measurements are harder to predict than others, and so are those of some blocks.
     """
-    assert header.net is not None
-    shape = -1, header.net.block_bytes
+    shape = -1, block_bytes
     known = ~lost.reshape(shape)
-    apart = np.abs(measurements.astype(np.float32) - foretold).reshape(shape)
+    apart = np.abs(measurements.astype(np.float32) - predicted).reshape(shape)
     spread = _from_median(_median(apart, known, 0))
     return (spread * _from_median(_median(apart / spread, known, 1))).reshape(-1)
 
@@ -232,14 +231,14 @@ def _median(values: Floats, known: Mask, axis: int) -> Floats:
     return np.where(counts > 0, medians, 0)
 
 
-def _foretell(samples: Bytes, lost: Mask) -> tuple[Bytes, Floats]:
+def _predict(samples: Bytes, lost: Mask) -> tuple[Bytes, Floats]:
     """What 8-bit samples (H, W, C) should be by their neighbors, and how far they lie from that on the average.
 
     A lost sample is filled in. Others get the median of 3 x 3, or in color the middle one of that and what the medians
     of the differences to the other two channels say.
     """
     filled = fill(samples, lost).astype(np.float32)
-    foretold, spread = np.empty(samples.shape, np.uint8), np.empty(samples.shape, np.float32)
+    predicted, spread = np.empty(samples.shape, np.uint8), np.empty(samples.shape, np.float32)
     for channel in range(samples.shape[2]):
         mine = filled[:, :, channel]
         guess = cv2.medianBlur(mine, 3)
@@ -251,9 +250,9 @@ def _foretell(samples: Bytes, lost: Mask) -> tuple[Bytes, Floats]:
             low, high = np.minimum(*guesses), np.maximum(*guesses)
             guess = np.minimum(np.maximum(guess, low), high)
         guess = guess.clip(0, 255)
-        foretold[:, :, channel] = np.where(lost[:, :, channel], mine, guess)
+        predicted[:, :, channel] = np.where(lost[:, :, channel], mine, guess)
         spread[:, :, channel] = _from_median(cv2.medianBlur(np.abs(mine - guess), 5))
-    return foretold, spread
+    return predicted, spread
 
 
 def _from_median(median: Any) -> Floats:

@@ -29,15 +29,16 @@ from imgcrypt import (
     TruncatedError,
     WrongKeyError,
 )
-from imgcrypt.export import zoo
+from imgcrypt.keys import RawKey
 from imgcrypt.metrics import psnr
+from imgcrypt.runtime import zoo
 
 Picture = npt.NDArray[Any]
 MakePicture = Callable[..., Picture]
 
 SHAPES = [(1, 1), (1, 5000), (5000, 1), (2, 3), (7, 5), (33, 33), (34, 65), (101, 99)]
 SUITES = pytest.mark.parametrize("suite", ["hybrid", "chaos"])
-KEY = Key(bytes(range(32)))
+KEY = RawKey(bytes(range(32)))
 
 sides = st.integers(1, 70)
 shapes = st.tuples(sides, sides) | st.tuples(sides, sides, st.sampled_from([3, 4]))
@@ -170,14 +171,9 @@ def test_memory_layout_does_not_matter(
         assert_same(back, plain)
 
 
-def test_big_endian_samples_come_back_or_are_refused() -> None:
+def test_big_endian_samples_come_back_in_the_order_of_this_machine() -> None:
     native = noise((4, 5), "uint16")
-    swapped = native.astype(">u2")
-    try:
-        back = imgcrypt.decrypt(imgcrypt.encrypt(swapped, KEY, lossless=True), KEY)
-    except ImageError:
-        return
-    np.testing.assert_array_equal(back, native)
+    assert_same(imgcrypt.decrypt(imgcrypt.encrypt(native.astype(">u2"), KEY, lossless=True), KEY), native)
 
 
 @pytest.mark.parametrize("lossless", [True, False])
@@ -213,7 +209,7 @@ def test_other_arrays_are_refused(image: Any, lossless: bool) -> None:
 
 
 def test_sixteen_bits_need_lossless() -> None:
-    with pytest.raises(ImageError, match="--lossless"):
+    with pytest.raises(ImageError, match="keep it lossless"):
         imgcrypt.encrypt(noise((4, 4), "uint16"), KEY)
 
 

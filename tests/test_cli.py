@@ -472,7 +472,7 @@ def test_what_is_no_picture_is_refused(run: Run, key_file: str) -> None:
 
 def test_sixteen_bits_without_lossless_are_refused(run: Run, key_file: str) -> None:
     save("a.png", noise((4, 5), "uint16"))
-    fails(run, 1, "--lossless", "enc", "a.png", "-k", key_file)
+    fails(run, 1, "keep it lossless", "enc", "a.png", "-k", key_file)
 
 
 def test_bad_key_files_are_refused(run: Run, key_file: str) -> None:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import independent
 import numpy as np
 import numpy.typing as npt
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import Key, WrongKeyError, cipher, container, envelope, slots
-from imgcrypt.container import Header, Mode, RecordType, Suite
+from imgcrypt import Key, WrongKeyError, cipher, container, envelope, keys, slots
+from imgcrypt.container import Content, Mode, RecordType, Suite
 from imgcrypt.envelope import Secrets
 from imgcrypt.errors import DamagedError, ImgcryptError, NewerVersionError
+from imgcrypt.keys import RawKey
 
 Payload = npt.NDArray[np.uint8]
 
-KEY = Key(bytes(range(32)))
+KEY = RawKey(bytes(range(32)))
 SECRETS = Secrets(b"f" * 32, b"s" * 32)
 SUITES = pytest.mark.parametrize("suite", list(Suite))
 
@@ -29,35 +30,25 @@ def pattern(size: int) -> Payload:
     return np.random.default_rng(size).integers(0, 256, size, np.uint8)
 
 
-def header_for(payload: Payload, **changes: Any) -> Header:
-    header = Header(
-        suite=Suite.HYBRID,
-        mode=Mode.LOSSLESS,
-        sample_bytes=1,
-        channels=1,
-        height=1,
-        width=len(payload),
-        payload_bytes=len(payload),
-        metadata_bytes=0,
-        chunk_exponent=10,
-        salt=b"",
-        digest=b"",
-        records=(),
-    )
-    return dataclasses.replace(header, **changes)
-
-
 def seal(payload: Payload, *, secrets: Secrets = SECRETS, key: Key = KEY, **changes: Any) -> bytes:
-    return envelope.seal(payload, header_for(payload, **changes), key, secrets)
+    content = Content(Suite.HYBRID, Mode.LOSSLESS, 1, len(payload), 1, 1, None, 10)
+    return envelope.seal(payload, dataclasses.replace(content, **changes), key, secrets)
 
 
-def with_metadata(metadata: bytes, **changes: Any) -> bytes:
+def with_metadata(metadata: bytes, suite: Suite = Suite.HYBRID) -> bytes:
     """A file as a later release might write it, after docs/format.md, section 3.3."""
-    file = seal(pattern(100), metadata_bytes=len(metadata), **changes)
-    header = container.parse(file, whole=False)
-    metadata_key = slots.hkdf(SECRETS.file_key, header.salt + header.digest, b"metadata")
-    block = AESGCM(metadata_key).encrypt(bytes(12), metadata, None)
-    return file[: header.metadata_at] + block + file[header.metadata_at :]
+    fields = {"height": 1, "width": 100, "suite": suite}
+    return independent.seal_file(
+        pattern(100).tobytes(), fields, SECRETS.file_key, SECRETS.salt, KEY.secret, metadata=metadata
+    )
+
+
+def with_records(*records: tuple[int, bytes], slot: bool = True) -> bytes:
+    """A file that has more records, behind KEY's slot or without it."""
+    fields, area = {"height": 1, "width": 50}, b"".join(independent.record(*each) for each in records)
+    return independent.seal_file(
+        pattern(50).tobytes(), fields, SECRETS.file_key, SECRETS.salt, KEY.secret if slot else None, records=area
+    )
 
 
 @SUITES
@@ -193,7 +184,7 @@ def test_metadata_changed_anywhere_is_refused() -> None:
 def test_file_with_two_slots_opens_for_either_key_alone() -> None:
     friend, passphrase = Key.generate(), Key.from_passphrase("words")
     others = tuple(slots.make(key, SECRETS.file_key, SECRETS.salt) for key in (friend, passphrase))
-    file = seal(pattern(50), records=others)
+    file = with_records(*others)
     for key in (KEY, friend, passphrase, Key.from_passphrase("words")):
         np.testing.assert_array_equal(envelope.open_(file, key)[1], pattern(50))
     for key in (Key.generate(), Key.from_passphrase("other words")):
@@ -201,24 +192,24 @@ def test_file_with_two_slots_opens_for_either_key_alone() -> None:
             envelope.open_(file, key)
 
 
-def test_slots_of_other_lengths_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_of_other_lengths_are_skipped() -> None:
     real = slots.make(KEY, SECRETS.file_key, SECRETS.salt)
-    monkeypatch.setattr(slots, "make", lambda *_: (RecordType.RAW_KEY_SLOT, b"short"))
-    file = seal(pattern(50), records=((RecordType.PASSPHRASE_SLOT, b""), (RecordType.RAW_KEY_SLOT, bytes(200)), real))
+    raw, passphrase = RecordType.RAW_KEY_SLOT, RecordType.PASSPHRASE_SLOT
+    file = with_records((raw, b"short"), (passphrase, b""), (raw, bytes(200)), real, slot=False)
     np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
 
 
 def test_unknown_record_is_ignored_from_0x8000_on_and_refused_below() -> None:
-    file = seal(pattern(50), records=((0x8000, b"later"), (0xFFFF, b"")))
+    file = with_records((0x8000, b"later"), (0xFFFF, b""))
     np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
     with pytest.raises(NewerVersionError, match="upgrade"):
-        envelope.open_(seal(pattern(50), records=((0x7FFF, b"later"),)), KEY)
+        envelope.open_(with_records((0x7FFF, b"later")), KEY)
 
 
 def test_hostile_argon2_parameters_in_a_file_are_refused_before_argon2_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3, 4) + bytes(48))
-    file = seal(pattern(50), records=(hostile,))
-    monkeypatch.setattr(slots, "_argon2id", lambda *_: pytest.fail("Argon2id ran"))
+    file = with_records(hostile)
+    monkeypatch.setattr(keys, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
     with pytest.raises(DamagedError, match="Argon2id"):
         envelope.open_(file, Key.from_passphrase("words"))
     np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))

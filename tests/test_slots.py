@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrypt import DamagedError, Key, slots
+from imgcrypt import DamagedError, Key, keys, slots
 from imgcrypt.container import RecordType
+from imgcrypt.keys import RawKey
 
 FILE_KEY, SALT = bytes(range(32)), bytes(range(32, 64))
 
@@ -24,11 +25,11 @@ def counted_argon2id(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Argon2id replaced by a quick hash; the list holds the parameters of every run."""
     runs = []
 
-    def quick(passphrase: bytes, parameters: bytes) -> bytes:
-        runs.append(parameters)
-        return hashlib.sha256(passphrase + parameters).digest()
+    def quick(passphrase: bytes, parameters: keys.Argon2id) -> bytes:
+        runs.append(slots.PASSPHRASE.pack(*parameters))
+        return hashlib.sha256(passphrase + runs[-1]).digest()
 
-    monkeypatch.setattr(slots, "_argon2id", quick)
+    monkeypatch.setattr(keys, "argon2id", quick)
     return runs
 
 
@@ -52,7 +53,7 @@ def test_raw_key_slot_opens_for_its_key_and_salt_alone() -> None:
     kind, body = slots.make(key, FILE_KEY, SALT)
     assert (kind, len(body)) == (RecordType.RAW_KEY_SLOT, 48)
     assert slots.open_slot(key, kind, body, SALT) == FILE_KEY
-    assert slots.open_slot(Key(key.secret), kind, body, SALT) == FILE_KEY
+    assert slots.open_slot(RawKey(key.secret), kind, body, SALT) == FILE_KEY
     assert slots.open_slot(Key.generate(), kind, body, SALT) is None
     assert slots.open_slot(key, kind, body, bytes(32)) is None
 
@@ -79,7 +80,7 @@ def test_slot_of_the_other_kind_is_skipped_without_argon2(counted_argon2id: list
     assert slots.open_slot(passphrase, *for_key, SALT) is None
     assert slots.open_slot(key, *for_passphrase, SALT) is None
     # The bytes of a passphrase must not serve as a raw key, nor the other way round.
-    raw, derived = Key(b"p" * 32), Key(b"p" * 32, passphrase=True)
+    raw, derived = RawKey(b"p" * 32), Key.from_passphrase("p" * 32)
     assert slots.open_slot(raw, *slots.make(derived, FILE_KEY, SALT), SALT) is None
     assert slots.open_slot(derived, *slots.make(raw, FILE_KEY, SALT), SALT) is None
     assert len(counted_argon2id) == 1
@@ -112,7 +113,7 @@ def test_slot_of_another_length_or_record_is_skipped(kind: int, length: int, cou
 def test_hostile_parameters_are_refused_before_argon2_runs(
     memory: int, passes: int, lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "_argon2id", lambda *_: pytest.fail("Argon2id ran"))
+    monkeypatch.setattr(keys, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
     body = slots.PASSPHRASE.pack(bytes(16), memory, passes, lanes) + bytes(48)
     with pytest.raises(DamagedError, match="Argon2id"):
         slots.open_slot(Key.from_passphrase("words"), RecordType.PASSPHRASE_SLOT, body, SALT)
@@ -131,7 +132,7 @@ def test_parameters_up_to_the_limits_are_tried(
 def test_argon2id_takes_the_parameters_in_the_order_of_the_format() -> None:
     parameters = b"0123456789abcdef" + bytes.fromhex("60000000 02000000 03000000")
     expected = Argon2id(salt=b"0123456789abcdef", length=32, iterations=2, lanes=3, memory_cost=96).derive(b"words")
-    assert slots._argon2id(b"words", parameters) == expected
+    assert keys.argon2id(b"words", keys.Argon2id(*slots.PASSPHRASE.unpack(parameters))) == expected
 
 
 def test_argon2_runs_once_to_seal_and_open_again_but_anew_for_another_file(counted_argon2id: list[bytes]) -> None:

@@ -13,28 +13,30 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import imgcrypt
-from imgcrypt import cipher, container, demo_job, envelope, pictures
-from imgcrypt.bench import cryptanalysis, quality
+from imgcrypt import cipher, container, envelope
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench import cryptanalysis, pictures
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.cryptanalysis import EquivalentKey
-from imgcrypt.metrics import correlation, entropy, psnr
+from imgcrypt.keys import RawKey
+from imgcrypt.metrics import correlation, entropy, ideal_entropy, psnr
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Bytes = NDArray[np.uint8]
-Show = Callable[[str, Bytes], object]
-
 RELEASED, DIGEST, BARE = "salt and digest", "digest alone", "nothing"
 """What the victims bind the image key to."""
 BLACK_WHITE, SINGLE, DIFFERENCES = "black, white", "black, white, single pixels", "black, white, differences"
+PICTURE, CIPHERTEXT = "picture", "ciphertext"
+LEVELS = {"black": 0, "white": 255}
+"""Pictures of one level, whose ciphertexts figure 8 shows."""
 SINGLE_PIXELS = 64
 """Pixels that the attack with single pixels is after: each takes a picture of its own."""
 FLIPS = 16
@@ -61,7 +63,83 @@ class Victim:
         return self.encipher(message)
 
 
-def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: Show | None = None) -> dict[str, Any]:
+class Shown(NamedTuple):
+    """What a plane shows: PICTURE; or for a victim CIPHERTEXT of it or of one of LEVELS, or what an attack makes of it.
+
+    ``what`` is PICTURE, CIPHERTEXT, one of LEVELS or the attack's name.
+    """
+
+    bound_to: str | None
+    what: str
+
+
+Show = Callable[[Shown, Bytes], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attack:
+    """One attack on one victim: ``pictures`` asked or known, and how much of the unseen picture comes out.
+
+    ``claimed_share`` of the bytes the attack believes to have, and ``claimed_right_share`` of these are right (None
+    without any), ``right_share`` of all; ``correlation`` is that with the truth.
+    """
+
+    bound_to: str
+    attack: str
+    pictures: int
+    claimed_share: float
+    claimed_right_share: float | None
+    right_share: float
+    psnr_db: float
+    correlation: float
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class OnePixel:
+    """The share of bytes by which the ciphertexts of black and of black with one pixel of 1 differ."""
+
+    bound_to: str
+    least: float
+    mean: float
+    most: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Ciphertext:
+    """Statistics of the ciphertext of one of LEVELS; ``ideal_entropy_bits`` is that of as many random bytes."""
+
+    bound_to: str
+    picture: str
+    entropy_bits: float
+    ideal_entropy_bits: float
+    correlation_horizontal: float
+    correlation_vertical: float
+    histogram: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chance:
+    """What uniform noise gives: expected values, and standard deviations of those that scatter."""
+
+    right_share: float
+    right_share_deviation: float
+    psnr_db: float
+    correlation_deviation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Of pictures of ``size`` pixels a side."""
+
+    size: int
+    chance: Chance
+    attacks: list[Attack]
+    one_pixel: list[OnePixel]
+    ciphertexts: list[Ciphertext]
+
+
+def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: Show | None = None) -> Results:
     """Attack every victim in every way, and measure how much of a picture that the attack has not seen comes out.
 
     Args:
@@ -71,15 +149,8 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
         known: numbers of known pictures to try, each within KNOWN.
         seed: of the pictures made or chosen, and of the keys that this module holds fixed. Salts and file keys of
             imgcrypt as it is are random always.
-        show: is given a name and uint8 (size, size) of the unseen picture, ``picture``, and for each victim of the
-            ciphertexts of it, of black and of white, and of what each attack makes of the first.
-
-    Returns:
-        ``attacks``, for each victim and attack ``pictures`` asked or known, ``claimed_share`` of the bytes that the
-        attack believes to have and ``claimed_right_share`` of these (``None`` without any), ``right_share`` of all,
-        ``psnr_db``, ``correlation`` with the truth, ``seconds``; ``one_pixel``, the share of bytes by which the
-        ciphertexts of black and of black with one pixel of 1 differ; ``ciphertexts``, statistics of black's and of
-        white's; ``chance``, what noise gives.
+        show: is given uint8 (size, size) of the unseen picture, and for each victim of the ciphertexts of it, of black
+            and of white, and of what each attack makes of the first.
 
     Raises:
         BenchError: a size or number out of range, or a folder of fewer than two pictures.
@@ -92,44 +163,49 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
     rng = np.random.default_rng(seed)
     truth, others = _pictures(images, size, max(known, default=0), rng)
     pixels = rng.choice(truth.size, min(SINGLE_PIXELS, truth.size), replace=False)
-    show = show or (lambda name, picture: None)
-    show("picture", truth)
-    attacks: list[dict[str, Any]] = []
-    one_pixel, ciphertexts = [], []
+    show = show or (lambda shown, plane: None)
+    show(Shown(None, PICTURE), truth)
+    attacks, one_pixel, ciphertexts = [], [], []
     for bound_to, victim in _victims(size, rng).items():
         target = victim(truth.reshape(-1))
-        show(f"{bound_to}: ciphertext", target.reshape(truth.shape))
+        show(Shown(bound_to, CIPHERTEXT), target.reshape(truth.shape))
         for attack, recover in _attacks(others, known, pixels).items():
             victim.asked, started = 0, time.perf_counter()
             key = recover(victim)
             found = key.decipher(target).reshape(truth.shape)
             seconds = time.perf_counter() - started
-            record = {"bound_to": bound_to, "attack": attack, "pictures": victim.asked}
-            attacks.append(record | _score(truth, found, key) | {"seconds": seconds})
-            show(f"{bound_to}: {attack}", found)
-        one_pixel.append({"bound_to": bound_to} | _one_pixel(victim, pixels[:FLIPS], truth.size))
-        for name, level in (("black", 0), ("white", 255)):
+            right = (found == truth).reshape(-1)
+            attacks.append(
+                Attack(
+                    bound_to,
+                    attack,
+                    victim.asked,
+                    float(key.solved.mean()),
+                    float(right[key.solved].mean()) if key.solved.any() else None,
+                    float(right.mean()),
+                    psnr(truth, found),
+                    _pearson(truth, found),
+                    seconds,
+                )
+            )
+            show(Shown(bound_to, attack), found)
+        one_pixel.append(_one_pixel(bound_to, victim, pixels[:FLIPS], truth.size))
+        for name, level in LEVELS.items():
             plane = victim(np.full(truth.size, level, np.uint8)).reshape(truth.shape)
-            show(f"{bound_to}: ciphertext of {name}", plane)
-            ciphertexts.append({"bound_to": bound_to, "picture": name} | _statistics(plane))
-    return {
-        "size": size,
-        "chance": _chance(truth),
-        "attacks": attacks,
-        "one_pixel": one_pixel,
-        "ciphertexts": ciphertexts,
-    }
+            show(Shown(bound_to, name), plane)
+            ciphertexts.append(_statistics(bound_to, name, plane))
+    return Results(size, _chance(truth), attacks, one_pixel, ciphertexts)
 
 
-def tables(results: dict[str, Any]) -> Iterator[Table]:
+def tables(results: Results) -> Iterator[Table]:
     """The attacks; what one pixel changes; the statistics of figure 8."""
-    chance, size = results["chance"], results["size"]
+    chance, size = results.chance, results.size
     yield table(
         f"figure 8: attacks on an unseen picture, {size} x {size} gray, suite chaos",
         ["key bound to", "attack", "pictures", "claimed", "of it right", "right in all", "PSNR dB", "correlation", "s"],
-        [_attack_row(record) for record in results["attacks"]],
-        f"Noise has one byte in 256 right, {chance['right_share']:.3%} ± {chance['right_share_deviation']:.3%}, PSNR "
-        f"{chance['psnr_db']:.2f} dB, correlation 0 ± {chance['correlation_deviation']:.4f}; bytes that an attack does "
+        [_attack_row(record) for record in results.attacks],
+        f"Noise has one byte in 256 right, {chance.right_share:.3%} ± {chance.right_share_deviation:.3%}, PSNR "
+        f"{chance.psnr_db:.2f} dB, correlation 0 ± {chance.correlation_deviation:.4f}; bytes that an attack does "
         "not claim are filled with what is left. Key bound to nothing: one image key for all pictures, which imgcrypt "
         f"never has; there the attacks must succeed. {NO_PROOF}",
         left=2,
@@ -138,8 +214,8 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         "one pixel of a black picture set to 1: share of the ciphertext that changes",
         ["key bound to", "least", "mean", "most", "noise"],
         [
-            [row["bound_to"], *(f"{row[name]:.4%}" for name in ("least", "mean", "most")), f"{255 / 256:.4%}"]
-            for row in results["one_pixel"]
+            [row.bound_to, *(f"{share:.4%}" for share in (row.least, row.mean, row.most)), f"{255 / 256:.4%}"]
+            for row in results.one_pixel
         ],
     )
     yield table(
@@ -147,14 +223,14 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
         ["key bound to", "picture", "entropy, bits", "ideal", "horizontal r", "vertical r"],
         [
             [
-                row["bound_to"],
-                row["picture"],
-                f"{row['entropy_bits']:.4f}",
-                f"{row['ideal_entropy_bits']:.4f}",
-                f"{row['correlation_horizontal']:+.4f}",
-                f"{row['correlation_vertical']:+.4f}",
+                row.bound_to,
+                row.picture,
+                f"{row.entropy_bits:.4f}",
+                f"{row.ideal_entropy_bits:.4f}",
+                f"{row.correlation_horizontal:+.4f}",
+                f"{row.correlation_vertical:+.4f}",
             ]
-            for row in results["ciphertexts"]
+            for row in results.ciphertexts
         ],
         "The paper prints no numbers with its figure 8. These are alike whether the attacks above succeed or fail: "
         "they measure no resistance.",
@@ -164,16 +240,15 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
 
 def _victims(size: int, rng: np.random.Generator) -> dict[str, Victim]:
     """By what they bind the image key to."""
-    key, secrets, image_key = imgcrypt.Key(rng.bytes(32)), envelope.Secrets(rng.bytes(32), rng.bytes(32)), rng.bytes(32)
+    key, secrets, image_key = RawKey(rng.bytes(32)), envelope.Secrets(rng.bytes(32), rng.bytes(32)), rng.bytes(32)
 
     def file(message: Bytes) -> bytes:
         return imgcrypt.encrypt(message.reshape(size, size), key, lossless=True, suite="chaos")
 
-    # envelope.seal adds the key's slot itself.
-    header = dataclasses.replace(container.parse(file(np.zeros(size * size, np.uint8))), records=())
+    content = container.parse(file(np.zeros(size * size, np.uint8))).content
     return {
         RELEASED: Victim(lambda message: _ciphertext(file(message))),
-        DIGEST: Victim(lambda message: _ciphertext(envelope.seal(message, header, key, secrets))),
+        DIGEST: Victim(lambda message: _ciphertext(envelope.seal(message, content, key, secrets))),
         BARE: Victim(lambda message: cipher.encipher(message, image_key)),
     }
 
@@ -206,44 +281,33 @@ def _attacks(
     }
 
 
-def _score(truth: Bytes, found: Bytes, key: EquivalentKey) -> dict[str, Any]:
-    right = (found == truth).reshape(-1)
-    return {
-        "claimed_share": float(key.solved.mean()),
-        "claimed_right_share": float(right[key.solved].mean()) if key.solved.any() else None,
-        "right_share": float(right.mean()),
-        "psnr_db": psnr(truth, found),
-        "correlation": _pearson(truth, found),
-    }
-
-
-def _chance(truth: Bytes) -> dict[str, float]:
-    """What uniform noise gives: expected values, and standard deviations of those that scatter."""
+def _chance(truth: Bytes) -> Chance:
     # Of a uniform byte u and a sample t: E (u - t)^2 = var u + (127.5 - t)^2.
     error = (256**2 - 1) / 12 + float(np.square(127.5 - truth).mean())
-    return {
-        "right_share": 1 / 256,
-        "right_share_deviation": math.sqrt(1 / 256 * 255 / 256 / truth.size),
-        "psnr_db": 10 * math.log10(255**2 / error),
-        "correlation_deviation": 1 / math.sqrt(truth.size - 1),
-    }
+    return Chance(
+        1 / 256,
+        math.sqrt(1 / 256 * 255 / 256 / truth.size),
+        10 * math.log10(255**2 / error),
+        1 / math.sqrt(truth.size - 1),
+    )
 
 
-def _one_pixel(victim: Victim, pixels: NDArray[np.int64], size: int) -> dict[str, float]:
+def _one_pixel(bound_to: str, victim: Victim, pixels: NDArray[np.int64], size: int) -> OnePixel:
     black = victim(np.zeros(size, np.uint8))
     changed = [float((victim(picture) != black).mean()) for picture in cryptanalysis.single_pixels(size, pixels)]
-    return {"least": min(changed), "mean": sum(changed) / len(changed), "most": max(changed)}
+    return OnePixel(bound_to, min(changed), sum(changed) / len(changed), max(changed))
 
 
-def _statistics(plane: Bytes) -> dict[str, Any]:
-    return {
-        "entropy_bits": entropy(plane),
-        # The expected entropy of so many uniform bytes, to first order (Miller, 1955).
-        "ideal_entropy_bits": 8 - 255 / (2 * math.log(2) * plane.size),
-        "correlation_horizontal": correlation(plane),
-        "correlation_vertical": correlation(plane.T),
-        "histogram": np.bincount(plane.reshape(-1), minlength=256).tolist(),
-    }
+def _statistics(bound_to: str, picture: str, plane: Bytes) -> Ciphertext:
+    return Ciphertext(
+        bound_to,
+        picture,
+        entropy(plane),
+        ideal_entropy(plane.size),
+        correlation(plane),
+        correlation(plane, "vertical"),
+        np.bincount(plane.reshape(-1), minlength=256).tolist(),
+    )
 
 
 def _pearson(one: Bytes, other: Bytes) -> float:
@@ -255,45 +319,27 @@ def _pearson(one: Bytes, other: Bytes) -> float:
 
 def _pictures(images: Path | None, size: int, known: int, rng: np.random.Generator) -> tuple[Bytes, Bytes]:
     """The unseen picture, uint8 (size, size), and the known ones, uint8 (known, size * size)."""
+    unseen, *photographs = [pictures.read(path)[pictures.GRAY] for path in pictures.paths(images)]
     if images is None:
-        color = np.asarray(pictures.decode(demo_job.PICTURE.read_bytes()), np.uint8)
-        unseen = np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
-        others = [_waves(size, rng) for _ in range(known)]
+        others = [pictures.random_waves(size, rng) for _ in range(known)]
+    elif photographs:
+        others = [pictures.random_window(photographs[rng.integers(len(photographs))], size, rng) for _ in range(known)]
     else:
-        unseen, *photographs = [quality._kinds(path)["gray"] for path in quality._paths(images)]
-        if not photographs:
-            raise BenchError(f"the folder {images.name!r} holds one picture; add another, whose parts will be known")
-        others = [_window(photographs[rng.integers(len(photographs))], size, rng) for _ in range(known)]
+        raise BenchError(f"the folder {images.name!r} holds one picture; add another, whose parts will be known")
     resized = np.asarray(cv2.resize(unseen, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     return resized, np.array(others, np.uint8).reshape(known, size * size)
 
 
-def _waves(size: int, rng: np.random.Generator) -> Bytes:
-    """Soft waves with the noise of a camera."""
-    y, x = np.mgrid[:size, :size] / size
-    waves = sum(30 * np.sin(2 * np.pi * (rng.normal(0, 2) * x + rng.normal(0, 2) * y + rng.random())) for _ in range(3))
-    return np.asarray(np.clip(128 + waves + rng.normal(0, 3, (size, size)), 0, 255), np.uint8)
-
-
-def _window(photograph: Bytes, size: int, rng: np.random.Generator) -> Bytes:
-    """A random part of a picture, which is enlarged first if it is too small."""
-    scale = size / min(photograph.shape)
-    if scale > 1:
-        photograph = np.asarray(cv2.resize(photograph, None, fx=scale, fy=scale), np.uint8)
-    top, left = (int(rng.integers(side - size + 1)) for side in photograph.shape)
-    return photograph[top : top + size, left : left + size]
-
-
-def _attack_row(record: dict[str, Any]) -> list[str]:
-    right = record["claimed_right_share"]
+def _attack_row(record: Attack) -> list[str]:
+    right = record.claimed_right_share
     return [
-        record["bound_to"],
-        record["attack"],
-        str(record["pictures"]),
-        f"{record['claimed_share']:.3%}",
+        record.bound_to,
+        record.attack,
+        str(record.pictures),
+        f"{record.claimed_share:.3%}",
         NONE if right is None else f"{right:.3%}",
-        f"{record['right_share']:.3%}",
-        "exact" if math.isinf(record["psnr_db"]) else f"{record['psnr_db']:.2f}",
-        f"{record['correlation']:+.4f}",
-        f"{record['seconds']:.2f}",
+        f"{record.right_share:.3%}",
+        "exact" if math.isinf(record.psnr_db) else f"{record.psnr_db:.2f}",
+        f"{record.correlation:+.4f}",
+        f"{record.seconds:.2f}",
     ]

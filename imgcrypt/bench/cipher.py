@@ -7,27 +7,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-import numba
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from numpy.typing import NDArray
 
 import imgcrypt
 from imgcrypt import cipher, container, envelope
+from imgcrypt import threads as available
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import stopwatch
 from imgcrypt.bench.common import NONE, BenchError, size_text, table
-from imgcrypt.cipher import launch
-from imgcrypt.cipher.layout import SEGMENT_ROWS
+from imgcrypt.bench.stopwatch import Summary
+from imgcrypt.chunks import ChunkCipher
+from imgcrypt.cipher import schedule
+from imgcrypt.cipher.layout import ROW_BYTES, SEED_WORDS, SEGMENT_ROWS
 from imgcrypt.container import TAG_BYTES, Header
+from imgcrypt.keys import RawKey
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Bytes = NDArray[np.uint8]
 Functions = dict[str, Callable[[], object]]
 
 SECRET = bytes(range(32))
@@ -36,6 +39,7 @@ LARGEST = 2**31 - 1
 """Bytes that ``cryptography`` takes in one call."""
 AES, CHACHA = "AES-256-GCM", "ChaCha20-Poly1305"
 CHAOS, HYBRID = "chaos layer", "hybrid path"
+WAYS = ENCRYPT, DECRYPT = "encrypt", "decrypt"
 SPEED_CAPTION = (
     "Medians; the spread is half the distance of the quartiles, as a share. The last columns say how many times as "
     "fast as the other cipher, turn by turn. 1 GB is 10^9 bytes."
@@ -46,12 +50,36 @@ STAGE_CAPTION = (
 )
 
 
+class Ratio(NamedTuple):
+    """How many times as fast ``mine`` is as ``other``."""
+
+    mine: str
+    other: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """One size of payload, in bytes, with one number of threads.
+
+    By way, encrypt or decrypt, and contender ``seconds`` of a call and the same as speeds; by way and pair
+    ``speed_ratio``, turn by turn; ``stages``, the seconds of each.
+    """
+
+    size: int
+    threads: int
+    seconds: dict[str, dict[str, Summary]]
+    gb_per_s: dict[str, dict[str, float]]
+    ns_per_byte: dict[str, dict[str, float]]
+    speed_ratio: dict[str, dict[Ratio, Summary]]
+    stages: dict[str, Summary]
+
+
 def all_threads() -> int:
     """As many as the kernels can use here."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    return available.count()
 
 
-def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict[str, Any]]:
+def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[Speed]:
     """Measure every size with every number of threads.
 
     ``chaos layer`` is imgcrypt.cipher alone, with a ready key; ``hybrid path`` is a whole lossless file in
@@ -65,8 +93,7 @@ def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict
         repeats: turns.
 
     Returns:
-        One record for each size and number of threads: ``seconds`` and ``gb_per_s``, ``ns_per_byte`` of a call by way
-        (encrypt or decrypt) and contender, ``speed_ratio`` by way and pair, ``stages`` in seconds.
+        One for each size and number of threads.
 
     Raises:
         BenchError: a size or number of threads out of range.
@@ -82,12 +109,17 @@ def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[dict
     return results
 
 
-def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+def threads_text(count: int) -> str:
+    """As 1 thread or 2 threads."""
+    return f"{count} thread" + "s" * (count > 1)
+
+
+def tables(results: Sequence[Speed]) -> Iterator[Table]:
     """Speeds by threads and way, then stages by threads."""
-    for count in dict.fromkeys(result["threads"] for result in results):
-        mine = [result for result in results if result["threads"] == count]
-        named = f"{count} thread" + ("s" if count > 1 else "")
-        for way in ("encrypt", "decrypt"):
+    for count in dict.fromkeys(result.threads for result in results):
+        mine = [result for result in results if result.threads == count]
+        named = threads_text(count)
+        for way in WAYS:
             yield table(
                 f"{way}, {named}",
                 ["size", "what", "GB/s", "ns/byte", "spread", f"times {CHACHA}", f"times {AES}"],
@@ -95,40 +127,45 @@ def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
                 SPEED_CAPTION,
                 left=2,
             )
-        rows = [[stage, *(_stage_cell(result, stage) for result in mine)] for stage in mine[0]["stages"]]
-        sizes = [size_text(result["size"]) for result in mine]
+        rows = [[stage, *(_stage_cell(result, stage) for result in mine)] for stage in mine[0].stages]
+        sizes = [size_text(result.size) for result in mine]
         yield table(f"stages, {named}: ns/byte ± spread", ["stage", *sizes], rows, STAGE_CAPTION)
 
 
-def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
+def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) -> Speed:
     data = np.random.default_rng(size).integers(0, 256, size, np.uint8)
-    encrypt, decrypt = _contenders(data, threads, pool)
-    record: dict[str, Any] = {"size": size, "threads": threads}
-    record |= {name: {} for name in ("seconds", "gb_per_s", "ns_per_byte", "speed_ratio")}
-    for way, functions in (("encrypt", encrypt), ("decrypt", decrypt)):
-        times = stopwatch.interleave(functions, repeats)
-        seconds = {name: stopwatch.summary(taken) for name, taken in times.items()}
-        record["seconds"][way] = seconds
-        record["gb_per_s"][way] = {name: size / taken["median"] / 1e9 for name, taken in seconds.items()}
-        record["ns_per_byte"][way] = {name: taken["median"] / size * 1e9 for name, taken in seconds.items()}
-        record["speed_ratio"][way] = {
-            f"{mine} / {other}": stopwatch.ratio(times[other], times[mine])
-            for mine in (CHAOS, HYBRID)
-            for other in (CHACHA, AES)
-        }
+    contenders = dict(zip(WAYS, _contenders(data, threads, pool), strict=True))
+    times = {way: stopwatch.interleave(functions, repeats) for way, functions in contenders.items()}
+    seconds = {
+        way: {name: stopwatch.summary(taken) for name, taken in by_name.items()} for way, by_name in times.items()
+    }
     stages = stopwatch.interleave(_stages(data), repeats)
-    record["stages"] = {name: stopwatch.summary(taken) for name, taken in stages.items()}
-    return record
+    return Speed(
+        size,
+        threads,
+        seconds,
+        {way: {name: size / each.median / 1e9 for name, each in by_name.items()} for way, by_name in seconds.items()},
+        {way: {name: each.median / size * 1e9 for name, each in by_name.items()} for way, by_name in seconds.items()},
+        {
+            way: {
+                Ratio(mine, other): stopwatch.ratio(by_name[other], by_name[mine])
+                for mine in (CHAOS, HYBRID)
+                for other in (CHACHA, AES)
+            }
+            for way, by_name in times.items()
+        },
+        {name: stopwatch.summary(taken) for name, taken in stages.items()},
+    )
 
 
 def _contenders(data: Bytes, threads: int, pool: ThreadPoolExecutor) -> tuple[Functions, Functions]:
     """What encrypts ``data``, and what decrypts it again, by name."""
-    key, secrets = imgcrypt.Key(SECRET), envelope.Secrets(SECRET, SECRET)
-    header = _header(data, key)
-    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, header, key, secrets)
+    key, secrets = RawKey(SECRET), envelope.Secrets(SECRET, SECRET)
+    content = _header(data, key).content
+    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, content, key, secrets)
     encrypt: Functions = {
         CHAOS: lambda: cipher.encipher(data, SECRET),
-        HYBRID: lambda: envelope.seal(data, header, key, secrets),
+        HYBRID: lambda: envelope.seal(data, content, key, secrets),
     }
     decrypt: Functions = {
         CHAOS: lambda: cipher.decipher(enciphered, SECRET),
@@ -164,15 +201,14 @@ def _aead(
 
 def _fastest(*functions: Callable[[], object]) -> Callable[[], object]:
     times = stopwatch.interleave({str(i): function for i, function in enumerate(functions)}, 3)
-    return functions[min(range(len(functions)), key=lambda i: stopwatch.summary(times[str(i)])["median"])]
+    return functions[min(range(len(functions)), key=lambda i: stopwatch.summary(times[str(i)]).median)]
 
 
 def _stages(data: Bytes) -> Functions:
     """The steps of the hybrid path one by one, as imgcrypt.cipher and imgcrypt.envelope take them."""
-    kernels, lock = launch.kernels(), launch.lock
-    seeds, cloud, slides = cipher._schedule(len(data), SECRET)
-    header = _header(data, imgcrypt.Key(SECRET))
-    chunk_cipher = envelope._ChunkCipher(header.suite, SECRET)
+    plan = schedule.make(len(data), SECRET)
+    header = _header(data, RawKey(SECRET))
+    chunk_cipher = ChunkCipher(header.suite, SECRET)
     out, middle = np.zeros_like(data), np.zeros_like(data)
     sealed = np.empty(len(data) + header.chunks * TAG_BYTES, np.uint8)
     # Of each chunk: itself, where it is opened to, and where it is sealed to.
@@ -182,18 +218,6 @@ def _stages(data: Bytes) -> Functions:
         start, sealed_at = number * header.chunk_bytes, at - header.header_bytes
         place = slice(start, start + length)
         chunks.append((data.data[place], middle.data[place], sealed.data[sealed_at : sealed_at + length + TAG_BYTES]))
-
-    def scramble(src: Bytes, inverse: bool) -> None:
-        with lock:
-            kernels.scramble(src, out, seeds, cloud, *slides, inverse)
-
-    def decompose(src: Bytes, dst: Bytes, inverse: bool) -> None:
-        with lock:
-            kernels.decompose(src, dst, seeds, cloud, *slides, inverse)
-
-    def keystream() -> Any:
-        with lock:
-            return kernels.keystream(seeds, cloud, SEGMENT_ROWS)
 
     def seal_chunks() -> None:
         for number, (chunk, _, place) in enumerate(chunks):
@@ -205,48 +229,48 @@ def _stages(data: Bytes) -> Functions:
 
     seal_chunks()
     return {
-        "seed stream": lambda: cipher._schedule(len(data), SECRET),
-        "keystream": keystream,
-        "sliding bytes": lambda: scramble(data, False),
-        "sliding cells, decomposition": lambda: decompose(middle, out, False),
-        "decomposition, inverse": lambda: decompose(data, middle, True),
-        "sliding cells and bytes back": lambda: scramble(middle, True),
-        "digest": lambda: envelope._digest(header, data, SECRET),
+        "seed stream": lambda: schedule.make(len(data), SECRET),
+        "keystream": lambda: cipher.keystream(SECRET, plan.seeds.size // SEED_WORDS * SEGMENT_ROWS * ROW_BYTES),
+        "sliding bytes": lambda: cipher.scramble(data, out, plan),
+        "sliding cells, decomposition": lambda: cipher.decompose(middle, out, plan),
+        "decomposition, inverse": lambda: cipher.decompose(data, middle, plan, inverse=True),
+        "sliding cells and bytes back": lambda: cipher.scramble(middle, out, plan, inverse=True),
+        "digest": lambda: envelope.digest(header.core(), data, SECRET, header.salt),
         "sealing": seal_chunks,
         "opening": open_chunks,
     }
 
 
 def _header(data: Bytes, key: imgcrypt.Key) -> Header:
-    """What envelope.seal takes for a lossless file of these bytes, as a picture one pixel high."""
-    header = container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
-    return dataclasses.replace(header, records=())
+    """The header of a lossless file of these bytes, as a picture one pixel high."""
+    return container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
 
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
-    launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
+    before = os.environ.get(available.VARIABLE)
+    os.environ[available.VARIABLE] = str(count)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
+        os.environ.pop(available.VARIABLE)
+        if before is not None:
+            os.environ[available.VARIABLE] = before
 
 
-def _rows(result: dict[str, Any], way: str) -> Iterator[list[str]]:
-    for name, taken in result["seconds"][way].items():
-        ratios = [result["speed_ratio"][way].get(f"{name} / {other}") for other in (CHACHA, AES)]
+def _rows(result: Speed, way: str) -> Iterator[list[str]]:
+    for name, taken in result.seconds[way].items():
+        ratios = [result.speed_ratio[way].get(Ratio(name, other)) for other in (CHACHA, AES)]
         yield [
-            size_text(result["size"]),
+            size_text(result.size),
             name,
-            f"{result['gb_per_s'][way][name]:.2f}",
-            f"{result['ns_per_byte'][way][name]:.3f}",
-            f"{stopwatch.spread(taken):.0%}",
-            *(f"{each['median']:.3f} ± {stopwatch.spread(each):.0%}" if each else NONE for each in ratios),
+            f"{result.gb_per_s[way][name]:.2f}",
+            f"{result.ns_per_byte[way][name]:.3f}",
+            f"{taken.spread:.0%}",
+            *(f"{each.median:.3f} ± {each.spread:.0%}" if each else NONE for each in ratios),
         ]
 
 
-def _stage_cell(result: dict[str, Any], stage: str) -> str:
-    taken = result["stages"][stage]
-    return f"{taken['median'] / result['size'] * 1e9:.3f} ± {stopwatch.spread(taken):.0%}"
+def _stage_cell(result: Speed, stage: str) -> str:
+    taken = result.stages[stage]
+    return f"{taken.median / result.size * 1e9:.3f} ± {taken.spread:.0%}"

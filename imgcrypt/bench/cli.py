@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from imgcrypt import files
-from imgcrypt.cli import leave_output, run
+from imgcrypt.shell import leave_output, run
 
 
 class Battery(StrEnum):
@@ -74,7 +74,7 @@ def keystream(
     count = parse_size(size)
     if sys.stdout.isatty():
         raise files.FileError("standard output is a terminal, and keystream is not text; send it to a file or a pipe")
-    from imgcrypt.bench import keystream as bench
+    from imgcrypt.bench.randomness import keystream as bench
 
     try:
         for part in bench.parts(seed.to_bytes(32, "big"), count):
@@ -98,20 +98,20 @@ def randomness(
     json: JsonOption = None,
 ) -> None:
     """Run a battery of tests on raw keystream: dieharder takes hours, nist minutes."""
-    from imgcrypt.bench import nist
-    from imgcrypt.bench import randomness as dieharder
     from imgcrypt.bench.common import finish, parse_size
+    from imgcrypt.bench.randomness import dieharder, nist
 
     _check(json)
     key = seed.to_bytes(32, "big")
     if battery is Battery.NIST:
-        result = nist.run(key, sequences, _say)
-        settings = {"battery": battery, "sequences": sequences, "seed": seed}
-        finish("randomness", settings, result, nist.tables(result), json)
+        found = nist.run(key, sequences, _say)
+        finish(
+            "randomness", {"battery": battery, "sequences": sequences, "seed": seed}, found, nist.tables(found), json
+        )
         return
 
-    def tell(test: dict[str, Any]) -> None:
-        _say(f"{test['name']:>22} {test['ntuple']:>3}  p {test['p']:.8f}  {test['assessment']}")
+    def tell(test: dieharder.Test) -> None:
+        _say(f"{test.name:>22} {test.ntuple:>3}  p {test.p:.8f}  {test.assessment}")
 
     result = dieharder.run(key, parse_size(size), tell)
     settings = {"battery": battery, "command": " ".join(dieharder.DIEHARDER), "bytes": parse_size(size), "seed": seed}
@@ -150,11 +150,12 @@ def security(
     """Count what statistical tests reject of the chaos suite, beside AES and a toy cipher: tables 4 to 8."""
     _check(json)
     from imgcrypt.bench import security as bench
+    from imgcrypt.bench import security_tables
     from imgcrypt.bench.common import finish
 
     results = bench.run(None if images is None else Path(images), pairs, seed, provider)
     settings = {"images": images is not None, "pairs": pairs, "seed": seed, "provider": provider}
-    finish("security", settings, results, bench.tables(results), json)
+    finish("security", settings, results, security_tables.tables(results), json)
 
 
 @app.command()
@@ -255,8 +256,8 @@ def report(
             Path(png).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise files.FileError(f"cannot write into the folder {png}: {error.strerror}") from None
-    from imgcrypt.bench import report as bench
     from imgcrypt.bench.common import finish
+    from imgcrypt.bench.report import report as bench
 
     with bench.progress() as tell:
         results, sections = bench.run(None if images is None else Path(images), provider, seed, tell=tell)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import imgcrypt
 from imgcrypt import pictures
-from imgcrypt.bench import stopwatch, timing
+from imgcrypt.bench import stopwatch
 from imgcrypt.bench.common import BenchError, table
+from imgcrypt.bench.pictures import waves
+from imgcrypt.bench.stopwatch import Summary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +27,15 @@ PROGRAM = "from imgcrypt.cli import main; main()"
 """What the installed command runs."""
 
 
-def run(provider: str, repeats: int, seed: int = 0) -> list[dict[str, Any]]:
+@dataclasses.dataclass(frozen=True)
+class ColdStart:
+    """A command, as one would type it, and the seconds of its whole process."""
+
+    command: str
+    seconds: Summary
+
+
+def run(provider: str, repeats: int, seed: int = 0) -> list[ColdStart]:
     """Time ``imgcrypt --help``, ``enc`` and ``dec`` of a color picture, in turns.
 
     One run of ``enc`` comes first and does not count: it compiles the cipher where it never ran before.
@@ -34,15 +45,12 @@ def run(provider: str, repeats: int, seed: int = 0) -> list[dict[str, Any]]:
         repeats: turns.
         seed: of the picture.
 
-    Returns:
-        One record for each command: ``command`` and ``seconds``.
-
     Raises:
         BenchError: a command fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         picture, back, key = (Path(folder, name) for name in ("picture.png", "back.png", "key.txt"))
-        picture.write_bytes(pictures.encode(timing.picture(SIDE, 3, seed), ".png"))
+        picture.write_bytes(pictures.encode(waves(SIDE, 3, seed), ".png"))
         imgcrypt.Key.generate().save(str(key))
         options = ["-k", str(key), "--provider", provider, "--force"]
         commands = {
@@ -55,14 +63,12 @@ def run(provider: str, repeats: int, seed: int = 0) -> list[dict[str, Any]]:
         for _ in range(repeats):
             for name, arguments in commands.items():
                 times[name].append(_seconds(arguments))
-    return [{"command": name, "seconds": stopwatch.summary(taken)} for name, taken in times.items()]
+    return [ColdStart(name, stopwatch.summary(taken)) for name, taken in times.items()]
 
 
-def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+def tables(results: Sequence[ColdStart]) -> Iterator[Table]:
     """One row for each command."""
-    rows = [
-        [row["command"], f"{row['seconds']['median']:.3f} ± {stopwatch.spread(row['seconds']):.0%}"] for row in results
-    ]
+    rows = [[row.command, f"{row.seconds.median:.3f} ± {row.seconds.spread:.0%}"] for row in results]
     yield table(
         "cold start: seconds of a whole process",
         ["command", "ours s"],

@@ -1,7 +1,8 @@
-"""What the commands share: sizes as text, tables, the JSON file."""
+"""What the commands share: sizes as text, tables, results as JSON."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -77,16 +78,18 @@ def finish(
     ran_on = machine.describe()
     for each in tables:
         console.print(each, "")
-    console.print(machine.line(ran_on))
+    console.print(ran_on.line())
     if json_file is not None:
         document = {"command": command, "settings": settings, "machine": ran_on, "results": results}
-        files.write(json_file, (json.dumps(_finite(document), indent=1) + "\n").encode(), force=True)
+        files.write(json_file, (json.dumps(as_json(document), indent=1) + "\n").encode(), force=True)
 
 
-def _finite(value: Any) -> Any:
-    """The same with ``None`` for infinite numbers, which JSON lacks."""
+def as_json(value: Any) -> Any:
+    """The same as JSON has it: dataclasses as objects, the parts of a key with slashes between, infinity as null."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {" / ".join(key) if isinstance(key, tuple) else key: as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [as_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

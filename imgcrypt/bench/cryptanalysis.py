@@ -16,11 +16,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from imgcrypt.arrays import Bytes, Mask
 from imgcrypt.cipher.layout import pairs
 
-Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Oracle = Callable[[Bytes], Bytes]
 """Enciphers uint8 (n,) to uint8 (n,), always with the same n."""
 
@@ -42,7 +41,7 @@ class EquivalentKey:
     p: Bytes
     q: Bytes
     mask: Bytes
-    solved: Flags
+    solved: Mask
 
     def decipher(self, enciphered: Bytes) -> Bytes:
         """The message that another ciphertext, uint8 (n,), hides."""
@@ -163,7 +162,7 @@ def _unshear(x: Bytes, y: Bytes, p: Bytes, q: Bytes) -> tuple[Bytes, Bytes]:
     return x - p * y, y
 
 
-def _fit(base: Bytes, factor: Bytes, answers: Bytes) -> tuple[Bytes, Bytes, Flags]:
+def _fit(base: Bytes, factor: Bytes, answers: Bytes) -> tuple[Bytes, Bytes, Mask]:
     """For each column the g and m with (base + g factor) xor m = answers in all rows, and whether they exist.
 
     Bit b of the left side does not depend on higher bits of g, so g is found from its lowest bit on.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import platform
 import sys
 from pathlib import Path
-from typing import Any
 
-from imgcrypt.export import runtime
+from imgcrypt import threads
 
 PACKAGES = (
     "imgcrypt",
@@ -24,28 +24,38 @@ PACKAGES = (
 )
 
 
-def describe() -> dict[str, Any]:
-    """Processor, system, versions and thread counts. Call it after measuring: Numba's layer starts with a kernel."""
-    return {
-        "processor": _processor(),
-        "cores": runtime.threads(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
-        "threads": {"numba": _numba_threads(), "onnxruntime": runtime.threads()},
-        "threading_layer": _threading_layer(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """``threads`` are those to compute with; ``versions`` are by package."""
+
+    processor: str
+    system: str
+    python: str
+    versions: dict[str, str]
+    threads: int
+    threading_layer: str | None
+    date: str
+
+    def line(self) -> str:
+        """All of it in one line."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        layer = f", by Numba's {self.threading_layer}" if self.threading_layer else ""
+        return (
+            f"{self.processor}, threads: {self.threads}{layer}, {self.system}; "
+            f"Python {self.python}, {versions}; {self.date}"
+        )
 
 
-def line(machine: dict[str, Any]) -> str:
-    """One line that says the same of :func:`describe`'s answer."""
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    layer = f" ({machine['threading_layer']})" if machine["threading_layer"] else ""
-    return (
-        f"{machine['processor']}, cores: {machine['cores']}, {machine['system']}; threads: "
-        f"numba {machine['threads']['numba']}{layer}, onnxruntime {machine['threads']['onnxruntime']}; "
-        f"Python {machine['python']}, {versions}; {machine['date']}"
+def describe() -> Machine:
+    """Processor, threads, system and versions. Call it after measuring: Numba's layer, if any, starts with a kernel."""
+    return Machine(
+        processor=_processor(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        versions={name: version for name in PACKAGES if (version := _version(name))},
+        threads=threads.count(),
+        threading_layer=_threading_layer(),
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
     )
 
 
@@ -65,14 +75,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _numba_threads() -> int:
-    """Threads that the kernels may use; those of this process where Numba is not loaded."""
-    numba = sys.modules.get("numba")
-    return int(numba.get_num_threads()) if numba else runtime.threads()
-
-
 def _threading_layer() -> str | None:
-    """Numba's threading layer, or ``None`` if no kernel has run."""
+    """Numba's threading layer, or ``None`` if its threads have not been started."""
     numba = sys.modules.get("numba")
     try:
         return str(numba.threading_layer()) if numba else None

@@ -11,26 +11,25 @@ import contextlib
 import dataclasses
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 import imgcrypt
-from imgcrypt import api, cipher, container, demo_job, envelope
-from imgcrypt.bench import quality, subjects
+from imgcrypt import cipher, container, envelope
+from imgcrypt import payload as payloads
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench import pictures, ssim, subjects
 from imgcrypt.bench.common import NONE, table
-from imgcrypt.container import Header, Mode, RecordType
+from imgcrypt.chunks import ChunkCipher
+from imgcrypt.container import Header
 from imgcrypt.errors import DamagedError
 from imgcrypt.metrics import psnr
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Bytes = NDArray[np.uint8]
-Show = Callable[[str, Bytes], object]
 
 GAUSSIAN = (0.2, 0.3, 0.5, 1.0)
 """Standard deviations in levels. Rounding leaves 98.8, 90.4, 68.3 and 38.3 % of the bytes as they were."""
@@ -39,12 +38,15 @@ SALT_AND_PEPPER = (0.001, 0.01, 0.05, 0.1)
 CUTS = (1 / 64, 1 / 16, 1 / 4, 1 / 2)
 PLACES = {"beginning": 0.0, "middle": 0.5, "end": 1.0}
 """Of a cut: how much of what is left lies before it."""
-UNDAMAGED = "none"
+UNDAMAGED, NOISE, SPOTS, CUT = "none", "Gaussian noise", "salt and pepper", "cut"
+"""Names of damages."""
+RECOVERED, BELIEVED = "recovered", "believed"
+"""The two ways in which a damaged file is opened: by imgcrypt.recover, and with every byte taken as it is."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
-    """One kind of damage: ``name``, ``strength`` and ``place`` as the records have them, and what does it."""
+    """What is done to a file: a kind of damage, how strong, where if it is a cut, and the function that does it."""
 
     name: str
     strength: float
@@ -56,13 +58,63 @@ class Damage:
         """As a table and a figure call it."""
         if self.name == UNDAMAGED:
             return self.name
-        strength = f"1/{1 / self.strength:.0f}" if self.place else f"{self.strength:g}"
-        return f"{self.name} {strength}" + (f", {self.place}" if self.place else "")
+        return f"{self.name} {extent(self.strength, self.place)}"
 
 
-def run(
-    images: Path | None, net: str | None, seed: int, provider: str, show: Show | None = None
-) -> list[dict[str, Any]]:
+def extent(strength: float, place: str | None) -> str:
+    """How much damage, and where, as text."""
+    return f"1/{1 / strength:.0f}, {place}" if place else f"{strength:g}"
+
+
+class Shown(NamedTuple):
+    """What a picture shows that came out of a damaged file: ``path`` is RECOVERED or BELIEVED."""
+
+    picture: str
+    kind: str
+    form: str
+    label: str
+    path: str
+
+
+Show = Callable[[Shown, Bytes], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A picture by its name, its kind and the form of the file: a net's name, or subjects.DIRECT."""
+
+    picture: str
+    kind: str
+    form: str
+    samples: Bytes
+    blob: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """What came out of one damaged file.
+
+    ``damage``, ``strength``, ``place`` and ``label`` are those of the Damage. ``changed`` and ``lost`` are the shares
+    of the payload's bytes that the damage changed and that recovery did without; ``psnr_db`` and ``ssim`` are of what
+    recovery gave, None where it found nothing left; the others are with every byte believed.
+    """
+
+    picture: str
+    kind: str
+    form: str
+    damage: str
+    strength: float
+    place: str | None
+    label: str
+    changed: float
+    lost: float
+    psnr_db: float | None
+    ssim: float | None
+    believed_psnr_db: float
+    believed_ssim: float
+
+
+def run(images: Path | None, net: str | None, seed: int, provider: str, show: Show | None = None) -> list[Opened]:
     """Damage the files of each picture, gray and color, sampled and lossless, and open them again.
 
     Args:
@@ -70,14 +122,10 @@ def run(
         net: the net of the sampled files; ``None`` takes the default one.
         seed: of the file keys and the damage.
         provider: what runs the net.
-        show: is given each picture that comes out, uint8 (H, W) or (H, W, 3), as ``NAME KIND, FORM: DAMAGE, PATH``,
-            with PATH ``recovered`` or ``believed``.
+        show: is given each picture that comes out, uint8 (H, W) or (H, W, 3).
 
     Returns:
-        One record for each picture, form (the net's name, or ``pixels``) and damage: ``picture``, ``kind``, ``form``,
-        ``damage``, ``strength``, ``place``, ``label``; ``changed`` and ``lost``, shares of the payload's bytes that
-        the damage changed and that recovery did without; ``psnr_db`` and ``ssim`` of what recovery gave, None where it
-        found nothing left; ``believed_psnr_db`` and ``believed_ssim`` with every byte believed.
+        One for each picture, form and damage.
 
     Raises:
         BenchError: the folder holds no picture, or scikit-image is missing.
@@ -85,26 +133,26 @@ def run(
         NetError: no such net.
     """
     show = show or (lambda *_: None)
-    ssim = quality._ssim()
+    similarity = ssim.load()
     records = []
-    for path in quality._paths(images or demo_job.PICTURE.parent):
-        for kind, picture in quality._kinds(path).items():
+    for path in pictures.paths(images):
+        for kind, picture in pictures.read(path).items():
             for form, blob in _files(picture, net, provider, np.random.default_rng(seed)):
+                file = File(path.stem, kind, form, picture, blob)
                 for damage in _damages():
-                    title = f"{path.stem} {kind}, {form}: {damage.label}"
-                    record, found = _measure(picture, blob, damage, seed, provider, ssim)
-                    for name, image in found.items():
-                        show(f"{title}, {name}", image)
-                    records.append({"picture": path.stem, "kind": kind, "form": form, **record})
+                    record, found = _measure(file, damage, seed, provider, similarity)
+                    for opened, image in found.items():
+                        show(Shown(path.stem, kind, form, damage.label, opened), image)
+                    records.append(record)
     return records
 
 
-def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+def tables(results: Sequence[Opened]) -> Iterator[Table]:
     """Means over the pictures, a table for each kind and form."""
-    groups: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+    groups: dict[tuple[str, str], dict[str, list[Opened]]] = {}
     for record in results:
-        group = groups.setdefault((record["form"], record["kind"]), {})
-        group.setdefault(record["label"], []).append(record)
+        group = groups.setdefault((record.form, record.kind), {})
+        group.setdefault(record.label, []).append(record)
     for (form, kind), labels in groups.items():
         count = max(map(len, labels.values()))
         yield table(
@@ -120,12 +168,12 @@ def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
 def _damages() -> Iterator[Damage]:
     yield Damage(UNDAMAGED, 0, None, lambda data, _: data)
     for strength in GAUSSIAN:
-        yield Damage("Gaussian noise", strength, None, _gaussian(strength))
+        yield Damage(NOISE, strength, None, _gaussian(strength))
     for strength in SALT_AND_PEPPER:
-        yield Damage("salt and pepper", strength, None, _salt_and_pepper(strength))
+        yield Damage(SPOTS, strength, None, _salt_and_pepper(strength))
     for strength in CUTS:
         for place in PLACES:
-            yield Damage("cut", strength, place, _cut(strength, PLACES[place]))
+            yield Damage(CUT, strength, place, _cut(strength, PLACES[place]))
 
 
 def _gaussian(deviation: float) -> Callable[[Bytes, np.random.Generator], Bytes]:
@@ -158,70 +206,75 @@ def _files(picture: Bytes, net: str | None, provider: str, rng: np.random.Genera
             picture, subjects.KEY, lossless=lossless, net=None if lossless else net, provider=provider
         )
         header, payload = envelope.open_(blob, subjects.KEY)
-        # envelope.seal adds the key's slot itself.
-        records = tuple(record for record in header.records if record[0] == RecordType.NET)
         form = header.net.name if header.net else subjects.DIRECT
-        header = dataclasses.replace(header, records=records)
-        yield form, envelope.seal(payload, header, subjects.KEY, subjects.draw(rng))
+        yield form, envelope.seal(payload, header.content, subjects.KEY, subjects.draw(rng))
 
 
 def _measure(
-    picture: Bytes, blob: bytes, damage: Damage, seed: int, provider: str, ssim: Callable[[Bytes, Bytes], float]
-) -> tuple[dict[str, Any], dict[str, Bytes]]:
-    """The record of one damaged file, and the pictures that came out of it."""
-    header = container.parse(blob)
+    file: File, damage: Damage, seed: int, provider: str, similarity: ssim.Measure
+) -> tuple[Opened, dict[str, Bytes]]:
+    """What one damaged file is worth, and the pictures that came out of it by the way in which it was opened."""
+    header = container.parse(file.blob)
     places = np.concatenate([np.arange(at, at + length) for at, length in map(header.chunk_at, range(header.chunks))])
-    file = np.frombuffer(blob, np.uint8).copy()
-    before = file[places]
-    file[places] = after = damage.do(before, np.random.default_rng(seed))
+    damaged = np.frombuffer(file.blob, np.uint8).copy()
+    before = damaged[places]
+    damaged[places] = after = damage.do(before, np.random.default_rng(seed))
     found, lost = {}, 1.0
     with contextlib.suppress(DamagedError):
-        recovered = imgcrypt.recover(file.data, subjects.KEY, provider=provider)
-        found["recovered"] = np.asarray(recovered.image, np.uint8)
+        recovered = imgcrypt.recover(damaged.data, subjects.KEY, provider=provider)
+        found[RECOVERED] = np.asarray(recovered.image, np.uint8)
         lost = recovered.lost_bytes / header.payload_bytes
-    found["believed"] = _believe(file.tobytes(), header, provider)
-    record = {
-        "damage": damage.name,
-        "strength": damage.strength,
-        "place": damage.place,
-        "label": damage.label,
-        "changed": float((before != after).mean()),
-        "lost": lost,
-    }
-    for path in ("recovered", "believed"):
-        prefix = "" if path == "recovered" else "believed_"
-        record[f"{prefix}psnr_db"] = psnr(picture, found[path]) if path in found else None
-        record[f"{prefix}ssim"] = ssim(picture, found[path]) if path in found else None
+    found[BELIEVED] = _believe(damaged.tobytes(), header, provider)
+    record = Opened(
+        file.picture,
+        file.kind,
+        file.form,
+        damage.name,
+        damage.strength,
+        damage.place,
+        damage.label,
+        float((before != after).mean()),
+        lost,
+        psnr(file.samples, found[RECOVERED]) if RECOVERED in found else None,
+        similarity(file.samples, found[RECOVERED]) if RECOVERED in found else None,
+        psnr(file.samples, found[BELIEVED]),
+        similarity(file.samples, found[BELIEVED]),
+    )
     return record, found
 
 
 def _believe(blob: bytes, header: Header, provider: str) -> Bytes:
     """The picture of a file as a reader opens it that knows nothing of damage, tags and digest."""
-    image_key, seal_key = envelope._image_keys(
-        header, envelope._unlock(header, memoryview(blob)[: header.header_bytes], subjects.KEY)
+    image_key, seal_key = envelope.image_keys(
+        header, envelope.unlock(header, memoryview(blob)[: header.header_bytes], subjects.KEY)
     )
-    chunk_cipher = envelope._ChunkCipher(header.suite, seal_key)
+    chunk_cipher = ChunkCipher(header.suite, seal_key)
     chunks = [
         chunk_cipher.open_unverified(number, blob[at : at + length])
         for number, (at, length) in enumerate(map(header.chunk_at, range(header.chunks)))
     ]
     payload = cipher.decipher(np.frombuffer(b"".join(chunks), np.uint8), image_key)
-    if header.mode is Mode.LOSSLESS:
-        return np.asarray(api._from_bytes(payload, header), np.uint8)
-    return api._reconstruct(payload, header, provider)
+    return np.asarray(payloads.decode(payload, header.content, provider), np.uint8)
 
 
-def _row(label: str, records: Sequence[dict[str, Any]]) -> list[str]:
-    def mean(name: str) -> float | None:
-        values = [record[name] for record in records]
-        return None if None in values else statistics.fmean(values)
-
-    psnr_db, believed = mean("psnr_db"), mean("believed_psnr_db")
-    gain = None if psnr_db is None or believed is None or math.isinf(psnr_db) else psnr_db - believed
+def _row(label: str, records: Sequence[Opened]) -> list[str]:
+    psnr_db, similarity = _mean(each.psnr_db for each in records), _mean(each.ssim for each in records)
+    believed = statistics.fmean(each.believed_psnr_db for each in records)
+    gain = None if psnr_db is None or math.isinf(psnr_db) else psnr_db - believed
     return [
         label,
-        *(f"{100 * (mean(name) or 0):.2f} %" for name in ("changed", "lost")),
-        *(NONE if value is None else f"{value:.2f}" for value in (psnr_db, believed)),
+        f"{100 * statistics.fmean(each.changed for each in records):.2f} %",
+        f"{100 * statistics.fmean(each.lost for each in records):.2f} %",
+        NONE if psnr_db is None else f"{psnr_db:.2f}",
+        f"{believed:.2f}",
         NONE if gain is None else f"{gain:+.2f}",
-        *(NONE if value is None else f"{value:.4f}" for value in (mean("ssim"), mean("believed_ssim"))),
+        NONE if similarity is None else f"{similarity:.4f}",
+        f"{statistics.fmean(each.believed_ssim for each in records):.4f}",
     ]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """None where any of them is missing."""
+    found = list(values)
+    present = [value for value in found if value is not None]
+    return statistics.fmean(present) if len(present) == len(found) else None

@@ -8,34 +8,44 @@ of random bytes, so that neither one unlucky draw nor ten lucky ones say anythin
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-import imgcrypt
 from imgcrypt import cipher, container, envelope, keys, metrics, slots
-from imgcrypt.bench import security_tables, subjects, tallies
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench import pictures, significance, subjects
 from imgcrypt.bench.common import BenchError
+from imgcrypt.bench.significance import ALPHAS, Tally
 from imgcrypt.bench.subjects import Subject
-from imgcrypt.bench.tallies import ALPHAS, Tally
 from imgcrypt.errors import WrongKeyError
+from imgcrypt.keys import RawKey
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-Bytes = NDArray[np.uint8]
 Scores = dict[str, list[float]]
+
+
+class Setting(NamedTuple):
+    """A cipher, and whether its salt and file key are FIXED or FRESH."""
+
+    cipher: str
+    salt: str
+
 
 CHAOS, AES, TOY = "chaos", "AES-CTR", "XOR, 16 bits"
 FIXED, FRESH = "fixed", "fresh"
 CIPHERS: dict[str, subjects.Encrypt] = {CHAOS: subjects.chaos, AES: subjects.aes_ctr, TOY: subjects.toy}
-ROWS = ((CHAOS, FIXED), (CHAOS, FRESH), (AES, FIXED), (AES, FRESH), (TOY, FIXED))
-DEPENDENT = (AES, FIXED)
+ROWS = (Setting(CHAOS, FIXED), Setting(CHAOS, FRESH), Setting(AES, FIXED), Setting(AES, FRESH), Setting(TOY, FIXED))
+NPCR, UACI, ENTROPY, LOCAL_ENTROPY, CHI_SQUARE = "npcr", "uaci", "entropy", "local_entropy", "chi_square"
+"""Names of scores and of tests, beside metrics.DIRECTIONS."""
+CORRELATION = "correlation"
+"""The tests in all three directions together."""
+WAYS = ENCRYPT, DECRYPT = "encrypt", "decrypt"
+DEPENDENT = Setting(AES, FIXED)
 """Its ciphertexts are all but equal, so that many of them score what one does."""
 MOST_PAIRS = 100_000
 RANDOM_PAIRS = 5000
@@ -55,7 +65,144 @@ CAVEAT = (
 )
 
 
-def run(images: Path | None, pairs: int, seed: int, provider: str) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Portrait:
+    """What tables and figures 5 and 9 show of one picture, plain or enciphered.
+
+    By direction the ``correlation`` of all neighbors and of random pairs; ``histogram``, one for each channel;
+    ``scatter``, of gray ones alone, by direction both sides of random pairs of neighbors.
+    """
+
+    picture: str
+    kind: str
+    shape: list[int]
+    bytes: int
+    correlation: dict[str, float]
+    correlation_of_random_pairs: dict[str, float]
+    entropy: float
+    ideal_entropy: float
+    local_entropy: float | None
+    local_blocks: int
+    chi_square: float
+    chi_square_p: float
+    histogram: list[list[int]]
+    scatter: dict[str, list[list[int]]] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """Of one score of many ciphertexts."""
+
+    first: float
+    mean: float
+    least: float
+    most: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Of many ciphertexts by one cipher: ranges by score, tallies by test.
+
+    ``outside_customary_interval``: by ALPHAS how many have a local entropy outside what papers print, None where they
+    do not hold the blocks for it.
+    """
+
+    cipher: str
+    salt: str
+    scores: dict[str, Range]
+    tests: dict[str, Tally]
+    outside_customary_interval: dict[float, int] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Flipped:
+    """What flipping each bit of the file key does one way: ranges of NPCR and UACI, tallies, the UACI expected."""
+
+    scores: dict[str, Range]
+    expected_uaci: float
+    tests: dict[str, Tally]
+
+
+@dataclasses.dataclass(frozen=True)
+class KeySensitivity:
+    """``refused`` counts the bits of the owner's key that, flipped, left the file shut."""
+
+    bits: int
+    refused: int
+    encrypt: Flipped
+    decrypt: Flipped
+
+    def ways(self) -> dict[str, Flipped]:
+        """By WAYS."""
+        return {ENCRYPT: self.encrypt, DECRYPT: self.decrypt}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ciphertext(Portrait):
+    """A picture in one form: the portrait of its first ciphertext, and what was counted over many.
+
+    ``form`` is the net's name or subjects.DIRECT; ``changes_without_effect`` is the share of changed samples that left
+    the payload as it was; critical values are by ALPHAS.
+    """
+
+    form: str
+    rate: float | None
+    payload_bytes: int
+    payload_entropy: float
+    changes_without_effect: float
+    npcr_critical: dict[float, float]
+    uaci_critical: dict[float, tuple[float, float]]
+    rows: list[Row]
+    key: KeySensitivity
+
+
+class Tested(NamedTuple):
+    """What a verdict is on; ``way`` is one of WAYS where key bits were flipped."""
+
+    cipher: str
+    salt: str
+    test: str
+    way: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Over all pictures and forms: a tally of one test, and how it is judged."""
+
+    cipher: str
+    salt: str
+    test: str
+    way: str | None
+    tests: int
+    rejected: dict[float, int]
+    expected: dict[float, float]
+    chance: dict[float, float]
+    passed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Secret:
+    """A secret, its bits, None if nobody knows, and what is to be said of it."""
+
+    secret: str
+    bits: int | None
+    note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What ``bench security`` found."""
+
+    pairs: int
+    random_pairs: int
+    pictures: list[Portrait]
+    ciphertexts: list[Ciphertext]
+    verdicts: list[Verdict]
+    key_space: list[Secret]
+    caveat: str
+
+
+def run(images: Path | None, pairs: int, seed: int, provider: str) -> Results:
     """Measure plain pictures, their ciphertexts, and what a changed pixel or key bit does to these.
 
     Pictures follow each other, one sample changed by one level each time; two of them make a pair, and no picture is in
@@ -67,12 +214,6 @@ def run(images: Path | None, pairs: int, seed: int, provider: str) -> dict[str, 
         seed: of everything random here, salts and file keys included.
         provider: what runs the nets.
 
-    Returns:
-        ``pictures``, each with its statistics, ``histogram`` (one for each channel) and, gray ones, ``scatter``: by
-        direction both sides of random pairs of neighbors. ``ciphertexts``, for each picture and form the same of one
-        ciphertext, critical values, ``rows`` by cipher and salt, and ``key`` sensitivity. ``verdicts``, over all of
-        them, by test, cipher and salt. ``key_space``. ``caveat``.
-
     Raises:
         BenchError: ``pairs`` out of range, or a folder without pictures, or with one too small.
         ImageError: a picture is not of 8 bits.
@@ -80,55 +221,45 @@ def run(images: Path | None, pairs: int, seed: int, provider: str) -> dict[str, 
     if not 1 <= pairs <= MOST_PAIRS:
         raise BenchError(f"cannot measure {pairs} pairs; give a number from 1 to {MOST_PAIRS}")
     rng = np.random.default_rng(seed)
-    plain, ciphertexts = [], []
-    for name, kind, picture in subjects.load(images):
-        plain.append({"picture": name, "kind": kind, **_portrait(picture, kind, _scores(picture, rng), rng)})
+    plain: list[Portrait] = []
+    ciphertexts: list[Ciphertext] = []
+    for name, kind, picture in pictures.load(images):
+        plain.append(_portrait(name, kind, picture, _scores(picture, rng), rng))
         ciphertexts += [_measure(each, pairs, rng) for each in subjects.forms(name, kind, picture, provider)]
-    return {
-        "pairs": pairs,
-        "random_pairs": RANDOM_PAIRS,
-        "pictures": plain,
-        "ciphertexts": ciphertexts,
-        "verdicts": _verdicts(ciphertexts),
-        "key_space": _key_space(),
-        "caveat": CAVEAT,
-    }
+    return Results(pairs, RANDOM_PAIRS, plain, ciphertexts, _verdicts(ciphertexts), _key_space(), CAVEAT)
 
 
-def tables(results: dict[str, Any]) -> Iterator[Table]:
-    """Tables 4 to 8 with the paper's rows, key sensitivity, key space, the verdicts and what they do not show."""
-    return security_tables.tables(results)
-
-
-def _portrait(plane: Bytes, kind: str, scores: dict[str, float], rng: np.random.Generator) -> dict[str, Any]:
-    """What tables and figures 5 and 9 show of one picture, plain or enciphered."""
+def _portrait(name: str, kind: str, plane: Bytes, scores: dict[str, float], rng: np.random.Generator) -> Portrait:
     channels = plane.reshape(-1, plane.shape[2]).T if plane.ndim == 3 else plane.reshape(1, -1)
-    random_pairs = {name: metrics.correlation(plane, name, RANDOM_PAIRS, rng) for name in metrics.DIRECTIONS}
-    portrait: dict[str, Any] = {
-        "shape": list(plane.shape),
-        "bytes": plane.size,
-        "correlation": {name: scores[name] for name in metrics.DIRECTIONS},
-        "correlation_of_random_pairs": random_pairs,
-        "entropy": scores["entropy"],
-        "ideal_entropy": metrics.ideal_entropy(plane.size),
-        "local_entropy": scores.get("local_entropy"),
-        "local_blocks": _local_blocks(plane),
-        "chi_square": scores["chi_square"],
-        "chi_square_p": metrics.chi_square_p(scores["chi_square"], 255),
-        "histogram": [np.bincount(channel, minlength=256).tolist() for channel in channels],
-    }
-    if kind == "gray":
-        drawn = {name: metrics.neighbors(plane, name, SCATTER_PAIRS, rng) for name in metrics.DIRECTIONS}
-        portrait["scatter"] = {name: [side.tolist() for side in sides] for name, sides in drawn.items()}
-    return portrait
+    random_pairs = {each: metrics.correlation(plane, each, RANDOM_PAIRS, rng) for each in metrics.DIRECTIONS}
+    scatter = None
+    if kind == pictures.GRAY:
+        drawn = {each: metrics.neighbors(plane, each, SCATTER_PAIRS, rng) for each in metrics.DIRECTIONS}
+        scatter = {each: [side.tolist() for side in sides] for each, sides in drawn.items()}
+    return Portrait(
+        picture=name,
+        kind=kind,
+        shape=list(plane.shape),
+        bytes=plane.size,
+        correlation={each: scores[each] for each in metrics.DIRECTIONS},
+        correlation_of_random_pairs=random_pairs,
+        entropy=scores[ENTROPY],
+        ideal_entropy=metrics.ideal_entropy(plane.size),
+        local_entropy=scores.get(LOCAL_ENTROPY),
+        local_blocks=_local_blocks(plane),
+        chi_square=scores[CHI_SQUARE],
+        chi_square_p=significance.chi_square_p(scores[CHI_SQUARE], 255),
+        histogram=[np.bincount(channel, minlength=256).tolist() for channel in channels],
+        scatter=scatter,
+    )
 
 
 def _scores(plane: Bytes, rng: np.random.Generator) -> dict[str, float]:
     """What is measured of every ciphertext; no local entropy where it holds no block of that."""
     scores = {name: metrics.correlation(plane, name) for name in metrics.DIRECTIONS}
-    scores |= {"entropy": metrics.entropy(plane), "chi_square": metrics.chi_square(plane)[0]}
+    scores |= {ENTROPY: metrics.entropy(plane), CHI_SQUARE: metrics.chi_square(plane)}
     if min(plane.shape[:2]) >= metrics.LOCAL_SIDE:
-        scores["local_entropy"] = metrics.local_entropy(plane, seed=rng)[0]
+        scores[LOCAL_ENTROPY] = metrics.local_entropy(plane, seed=rng)[0]
     return scores
 
 
@@ -137,41 +268,43 @@ def _local_blocks(plane: Bytes) -> int:
     return metrics.local_entropy(plane)[1] if min(plane.shape[:2]) >= metrics.LOCAL_SIDE else 0
 
 
-def _measure(subject: Subject, pairs: int, rng: np.random.Generator) -> dict[str, Any]:
-    scores: dict[tuple[str, str], Scores] = {row: {} for row in ROWS}
+def _measure(subject: Subject, pairs: int, rng: np.random.Generator) -> Ciphertext:
+    scores: dict[Setting, Scores] = {setting: {} for setting in ROWS}
     held = subjects.draw(rng)
     walk, changes = subject.walk(rng), 0
     for _ in range(pairs):
-        firsts: dict[tuple[str, str], Bytes] = {}
+        firsts: dict[Setting, Bytes] = {}
         for second in (False, True):
             payload, tries = next(walk)
             changes += tries
-            for (name, salt), kept in scores.items():
-                found = CIPHERS[name](subject, payload, held if salt == FIXED else subjects.draw(rng))
+            for setting, kept in scores.items():
+                secrets = held if setting.salt == FIXED else subjects.draw(rng)
+                found = CIPHERS[setting.cipher](subject, payload, secrets)
                 if second:
-                    first = firsts[name, salt]
-                    _keep(kept, {"npcr": metrics.npcr(first, found), "uaci": metrics.uaci(first, found)})
+                    _keep(kept, _differences(firsts[setting], found))
                 else:
-                    firsts[name, salt] = found
-                    if (name, salt) != DEPENDENT:
+                    firsts[setting] = found
+                    if setting != DEPENDENT:
                         _keep(kept, _scores(subject.plane(found), rng))
     # The first of the ciphertexts once more: that of the picture itself.
     size, plane = len(subject.payload), subject.plane(subjects.chaos(subject, subject.payload, held))
-    first_scores = {name: values[0] for name, values in scores[CHAOS, FIXED].items()}
-    return {
-        "picture": subject.name,
-        "kind": subject.kind,
-        "form": subject.form,
-        "rate": subject.entry.rate(1 if subject.kind == "gray" else 3) if subject.entry else None,
-        **_portrait(plane, subject.kind, first_scores, rng),
-        "payload_bytes": size,
-        "payload_entropy": metrics.entropy(subject.payload),
-        "changes_without_effect": 1 - (2 * pairs - 1) / changes,
-        "npcr_critical": {str(alpha): metrics.npcr_critical(size, alpha) for alpha in ALPHAS},
-        "uaci_critical": {str(alpha): metrics.uaci_critical(size, alpha) for alpha in ALPHAS},
-        "rows": [{"cipher": name, "salt": salt, **_row(kept, plane, size)} for (name, salt), kept in scores.items()],
-        "key": _key_sensitivity(subject, rng),
-    }
+    first_scores = {name: values[0] for name, values in scores[Setting(CHAOS, FIXED)].items()}
+    return Ciphertext(
+        **vars(_portrait(subject.name, subject.kind, plane, first_scores, rng)),
+        form=subject.form,
+        rate=subject.rate,
+        payload_bytes=size,
+        payload_entropy=metrics.entropy(subject.payload),
+        changes_without_effect=1 - (2 * pairs - 1) / changes,
+        npcr_critical={alpha: significance.npcr_critical(size, alpha) for alpha in ALPHAS},
+        uaci_critical={alpha: significance.uaci_critical(size, alpha) for alpha in ALPHAS},
+        rows=[_row(setting, kept, plane, size) for setting, kept in scores.items()],
+        key=_key_sensitivity(subject, rng),
+    )
+
+
+def _differences(one: Bytes, other: Bytes) -> dict[str, float]:
+    return {NPCR: metrics.npcr(one, other), UACI: metrics.uaci(one, other)}
 
 
 def _keep(kept: Scores, scores: dict[str, float]) -> None:
@@ -179,7 +312,7 @@ def _keep(kept: Scores, scores: dict[str, float]) -> None:
         kept.setdefault(name, []).append(value)
 
 
-def _row(scores: Scores, plane: Bytes, size: int) -> dict[str, Any]:
+def _row(setting: Setting, scores: Scores, plane: Bytes, size: int) -> Row:
     """Of many ciphertexts in the shape of ``plane``: ranges of the scores, and how many of them each test rejects.
 
     NPCR and UACI are of all their bytes, ``size``.
@@ -187,93 +320,95 @@ def _row(scores: Scores, plane: Bytes, size: int) -> dict[str, Any]:
     p_of = _p_of(plane, size)
     tests: dict[str, Tally] = {}
     for name, values in scores.items():
-        tests[name] = tallies.tally([p_of[name](value) for value in values], size if name == "npcr" else None)
+        tests[name] = significance.tally([p_of[name](value) for value in values], size if name == NPCR else None)
     if directions := [tests.pop(name) for name in metrics.DIRECTIONS if name in tests]:
-        tests["correlation"] = tallies.total(directions)
-    row: dict[str, Any] = {"scores": {name: _range(values) for name, values in scores.items()}, "tests": tests}
-    if "local_entropy" in scores and _local_blocks(plane) == metrics.LOCAL_BLOCKS:
-        intervals = {str(alpha): metrics.customary_local_entropy_interval(alpha) for alpha in ALPHAS}
-        row["outside_customary_interval"] = {
-            level: sum(not low <= value <= high for value in scores["local_entropy"])
-            for level, (low, high) in intervals.items()
+        tests[CORRELATION] = significance.total(directions)
+    outside = None
+    if LOCAL_ENTROPY in scores and _local_blocks(plane) == metrics.LOCAL_BLOCKS:
+        intervals = {alpha: significance.customary_local_entropy_interval(alpha) for alpha in ALPHAS}
+        outside = {
+            alpha: sum(not low <= value <= high for value in scores[LOCAL_ENTROPY])
+            for alpha, (low, high) in intervals.items()
         }
-    return row
+    return Row(*setting, {name: _range(values) for name, values in scores.items()}, tests, outside)
 
 
 def _p_of(plane: Bytes, size: int) -> dict[str, Callable[[float], float]]:
     """For each score the probability that random bytes in this shape have one as far off or farther."""
     moments = {name: (0.0, 1 / metrics.neighbors(plane, name)[0].size) for name in metrics.DIRECTIONS}
-    moments["uaci"] = metrics.uaci_moments(size)
+    moments[UACI] = significance.uaci_moments(size)
     if blocks := _local_blocks(plane):
-        moments["local_entropy"] = LOCAL_MEAN, metrics.LOCAL_VARIANCE / blocks
+        moments[LOCAL_ENTROPY] = LOCAL_MEAN, significance.LOCAL_VARIANCE / blocks
     return {
-        **{name: functools.partial(tallies.two_sided, moments=each) for name, each in moments.items()},
-        "entropy": functools.partial(metrics.entropy_p, samples=plane.size),
-        "chi_square": functools.partial(metrics.chi_square_p, freedom=255),
-        "npcr": functools.partial(tallies.npcr, size=size),
+        **{name: functools.partial(significance.two_sided, moments=each) for name, each in moments.items()},
+        ENTROPY: functools.partial(significance.entropy_p, samples=plane.size),
+        CHI_SQUARE: functools.partial(significance.chi_square_p, freedom=255),
+        NPCR: functools.partial(significance.npcr_p, size=size),
     }
 
 
-def _range(values: Sequence[float]) -> dict[str, float]:
-    return {"first": values[0], "mean": statistics.fmean(values), "least": min(values), "most": max(values)}
+def _range(values: Sequence[float]) -> Range:
+    return Range(values[0], statistics.fmean(values), min(values), max(values))
 
 
-def _key_sensitivity(subject: Subject, rng: np.random.Generator) -> dict[str, Any]:
+def _key_sensitivity(subject: Subject, rng: np.random.Generator) -> KeySensitivity:
     """What flipping each bit of the file key does to the ciphertext, and to what one ciphertext deciphers to.
 
-    A file does not open under a wrong key: ``refused`` counts the bits of its owner's key that were flipped in vain. So
-    the other direction is that of the layers below: key schedule and cipher, without authentication.
+    A file does not open under a wrong key, so the other direction is that of the layers below: key schedule and cipher,
+    without authentication.
     """
     secrets, payload = subjects.draw(rng), subject.payload
     blob = subjects.seal(subject, payload, secrets)
     header, enciphered = container.parse(blob), subjects.ciphertext(blob)
-    scores: dict[str, Scores] = {"encrypt": {}, "decrypt": {}}
+    scores: dict[str, Scores] = {way: {} for way in WAYS}
     bits, refused = 8 * slots.FILE_KEY_BYTES, 0
     for bit in range(bits):
         wrong = subjects.flip(secrets.file_key, bit)
         other = subjects.chaos(subject, payload, envelope.Secrets(wrong, secrets.salt))
-        opened = cipher.decipher(enciphered, envelope._image_keys(header, wrong)[0])
-        for way, right, found in (("encrypt", enciphered, other), ("decrypt", payload, opened)):
-            _keep(scores[way], {"npcr": metrics.npcr(right, found), "uaci": metrics.uaci(right, found)})
+        opened = cipher.decipher(enciphered, envelope.image_keys(header, wrong)[0])
+        _keep(scores[ENCRYPT], _differences(enciphered, other))
+        _keep(scores[DECRYPT], _differences(payload, opened))
         try:
-            envelope.open_(blob, imgcrypt.Key(subjects.flip(subjects.KEY.secret, bit)))
+            envelope.open_(blob, RawKey(subjects.flip(subjects.KEY.secret, bit)))
         except WrongKeyError:
             refused += 1
-    result: dict[str, Any] = {"bits": bits, "refused": refused}
-    for way, right in (("encrypt", enciphered), ("decrypt", payload)):
-        # All are held against the same bytes, and those of the payload are no random ones.
-        uaci = metrics.uaci_moments_against(right)
-        tests = {
-            "npcr": tallies.tally([tallies.npcr(value, len(right)) for value in scores[way]["npcr"]], len(right)),
-            "uaci": tallies.tally([tallies.two_sided(value, uaci) for value in scores[way]["uaci"]]),
-        }
-        ranges = {name: _range(values) for name, values in scores[way].items()}
-        result[way] = {"scores": ranges, "expected_uaci": uaci[0], "tests": tests}
-    return result
+    return KeySensitivity(bits, refused, _flipped(scores[ENCRYPT], enciphered), _flipped(scores[DECRYPT], payload))
 
 
-def _verdicts(ciphertexts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _flipped(scores: Scores, right: Bytes) -> Flipped:
+    """For scores that are all held against the same bytes, ``right``, which need not be random ones."""
+    uaci, size = significance.uaci_moments_against(right), len(right)
+    tests = {
+        NPCR: significance.tally([significance.npcr_p(value, size) for value in scores[NPCR]], size),
+        UACI: significance.tally([significance.two_sided(value, uaci) for value in scores[UACI]]),
+    }
+    return Flipped({name: _range(values) for name, values in scores.items()}, uaci[0], tests)
+
+
+def _verdicts(ciphertexts: Iterable[Ciphertext]) -> list[Verdict]:
     """All pictures and forms together."""
-    collected: dict[tuple[str, str, str], list[Tally]] = {}
+    collected: dict[Tested, list[Tally]] = {}
     for record in ciphertexts:
-        for row in record["rows"]:
-            for test, each in row["tests"].items():
-                collected.setdefault((row["cipher"], row["salt"], test), []).append(each)
-        for way in ("encrypt", "decrypt"):
-            for test, each in record["key"][way]["tests"].items():
-                collected.setdefault((CHAOS, FIXED, f"{test}, key bit, {way}"), []).append(each)
-    return [
-        {"cipher": name, "salt": salt, "test": test, **tallies.total(each), **tallies.judge(tallies.total(each))}
-        for (name, salt, test), each in collected.items()
-    ]
+        for row in record.rows:
+            for test, each in row.tests.items():
+                collected.setdefault(Tested(row.cipher, row.salt, test, None), []).append(each)
+        for way, flipped in record.key.ways().items():
+            for test, each in flipped.tests.items():
+                collected.setdefault(Tested(CHAOS, FIXED, test, way), []).append(each)
+    return [_verdict(tested, significance.total(each)) for tested, each in collected.items()]
 
 
-def _key_space() -> list[dict[str, Any]]:
+def _verdict(tested: Tested, tally: Tally) -> Verdict:
+    judgement = significance.judge(tally)
+    return Verdict(*tested, tally.tests, tally.rejected, tally.expected, judgement.chance, judgement.passed)
+
+
+def _key_space() -> list[Secret]:
     """Bits of each secret, and what is to be said of it."""
     return [
-        {"secret": "key", "bits": 8 * keys.SECRET_BYTES, "note": "random; wraps the file keys"},
-        {"secret": "file key", "bits": 8 * slots.FILE_KEY_BYTES, "note": "random, a new one for each file"},
-        {"secret": "image key", "bits": 8 * cipher.KEY_BYTES, "note": "by HKDF from file key, salt and digest"},
-        {"secret": "a lane's states", "bits": 106, "note": "solved for, perhaps, by who knows the lane's keystream"},
-        {"secret": "passphrase", "bits": None, "note": "as hard to guess as it is, one run of Argon2id a guess"},
+        Secret("key", 8 * keys.SECRET_BYTES, "random; wraps the file keys"),
+        Secret("file key", 8 * slots.FILE_KEY_BYTES, "random, a new one for each file"),
+        Secret("image key", 8 * cipher.KEY_BYTES, "by HKDF from file key, salt and digest"),
+        Secret("a lane's states", 106, "solved for, perhaps, by who knows the lane's keystream"),
+        Secret("passphrase", None, "as hard to guess as it is, one run of Argon2id a guess"),
     ]

@@ -2,64 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from imgcrypt import metrics
-from imgcrypt.bench import paper
+from imgcrypt.bench import paper, security, significance
 from imgcrypt.bench.common import NONE, table
-from imgcrypt.bench.tallies import ALPHAS, LEVELS, LIMIT, Tally
+from imgcrypt.bench.security import (
+    CHI_SQUARE,
+    CORRELATION,
+    ENTROPY,
+    LOCAL_ENTROPY,
+    NPCR,
+    UACI,
+    Ciphertext,
+    Flipped,
+    Portrait,
+    Results,
+    Row,
+    Setting,
+)
+from imgcrypt.bench.significance import ALPHAS, LIMIT
+from imgcrypt.bench.subjects import DIRECT
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Record = dict[str, Any]
-
 SUBJECT = ["picture", "of", "what, salt"]
-NAMES = {"npcr": "NPCR", "uaci": "UACI", "chi_square": "chi-square", "local_entropy": "local entropy"}
-AT = f"at {' / '.join(LEVELS)}"
-AES = "AES-CTR is AES-256 in counter mode on the same payloads, its key and nonce fixed or fresh as salt and file key."
+NAMES = {NPCR: "NPCR", UACI: "UACI", CHI_SQUARE: "chi-square", LOCAL_ENTROPY: "local entropy"}
+AT = f"at {' / '.join(map(str, ALPHAS))}"
+AES = (
+    f"{security.AES} is AES-256 in counter mode on the same payloads, its key and nonce fixed or fresh as salt and "
+    "file key."
+)
 REJECTED = f'"Rejected" counts ciphertexts that are beyond chance {AT}; of random bytes it is 5%, 1% and 0.1% of them.'
 
 
-def tables(results: Record) -> Iterator[Table]:
+def tables(results: Results) -> Iterator[Table]:
     """Tables 4 to 8, key sensitivity, key space, and the verdicts with what they do not show."""
     yield _correlation(results)
     yield _entropy(results)
     yield _local_entropy(results)
-    yield _differential(results, "npcr", "table 7: NPCR")
-    yield _differential(results, "uaci", "table 8: UACI")
+    yield _differential(results, NPCR, "table 7: NPCR")
+    yield _differential(results, UACI, "table 8: UACI")
     yield _key_sensitivity(results)
-    space = results["key_space"]
-    rows = [[each["secret"], NONE if each["bits"] is None else str(each["bits"]), each["note"]] for each in space]
+    rows = [[each.secret, NONE if each.bits is None else str(each.bits), each.note] for each in results.key_space]
     yield table("key space", ["secret", "bits", "what of it"], rows, left=3)
     yield _verdicts(results)
 
 
-def _correlation(results: Record) -> Table:
+def _correlation(results: Results) -> Table:
     rows = [
         [*_printed(picture, column), *map(_signed, values), NONE, NONE]
         for picture in paper.STATISTICS_PICTURES
         for column, values in paper.correlations(picture).items()
     ]
     for cells, portrait, row in _lines(results):
-        drawn = portrait["correlation_of_random_pairs"].values() if _is_shown(row) else ()
-        ours = (_first(portrait["correlation"], row, direction) for direction in metrics.DIRECTIONS)
+        drawn = portrait.correlation_of_random_pairs.values() if _is_shown(row) else ()
+        ours = (_first(row, each, portrait.correlation[each]) for each in metrics.DIRECTIONS)
         random_pairs = " ".join(f"{value:+.3f}" for value in drawn) or NONE
-        rows.append([*cells, *map(_signed, ours), random_pairs, _rejected(row, "correlation")])
-    reach = metrics.correlation_critical(results["random_pairs"], ALPHAS[0])
+        rows.append([*cells, *map(_signed, ours), random_pairs, _rejected(row, CORRELATION)])
+    reach = significance.correlation_critical(results.random_pairs, ALPHAS[0])
     return table(
         "table 4: correlation of neighbors",
-        [*SUBJECT, *metrics.DIRECTIONS, "of 5,000 pairs", f"rejected of {3 * results['pairs']}"],
+        [*SUBJECT, *metrics.DIRECTIONS, f"of {results.random_pairs:,} pairs", f"rejected of {3 * results.pairs}"],
         rows,
-        "All pairs of neighbors in one ciphertext, and 5,000 random ones: by these, random bytes are beyond "
-        f"±{reach:.3f} one time in 20, and a paper's third digit says nothing. {REJECTED} Three directions are three "
-        f"tests. {AES}",
+        f"All pairs of neighbors in one ciphertext, and {results.random_pairs:,} random ones: by these, random bytes "
+        f"are beyond ±{reach:.3f} one time in 20, and a paper's third digit says nothing. {REJECTED} Three directions "
+        f"are three tests. {AES}",
         left=3,
     )
 
 
-def _entropy(results: Record) -> Table:
+def _entropy(results: Results) -> Table:
     rows = [
         [*_printed(picture, column), NONE, _bits(value), *[NONE] * 4]
         for picture in paper.STATISTICS_PICTURES
@@ -68,16 +83,16 @@ def _entropy(results: Record) -> Table:
     rows += [
         [
             *cells,
-            f"{portrait['bytes']:,}",
-            _bits(_first(portrait, row, "entropy")),
-            _bits(portrait["ideal_entropy"]),
-            _rejected(row, "entropy"),
-            f"{_first(portrait, row, 'chi_square'):,.1f}",
-            _rejected(row, "chi_square"),
+            f"{portrait.bytes:,}",
+            _bits(_first(row, ENTROPY, portrait.entropy)),
+            _bits(portrait.ideal_entropy),
+            _rejected(row, ENTROPY),
+            f"{_first(row, CHI_SQUARE, portrait.chi_square):,.1f}",
+            _rejected(row, CHI_SQUARE),
         ]
         for cells, portrait, row in _lines(results)
     ]
-    rejected = f"rejected of {results['pairs']}"
+    rejected = f"rejected of {results.pairs}"
     return table(
         "table 5: entropy of the histogram in bits a byte, and its chi-square",
         [*SUBJECT, "bytes", "entropy", "ideal", rejected, "chi-square", rejected],
@@ -88,66 +103,75 @@ def _entropy(results: Record) -> Table:
     )
 
 
-def _local_entropy(results: Record) -> Table:
+def _local_entropy(results: Results) -> Table:
     rows = [
         [f"{picture} {kind}", NONE, "cipher, paper", NONE, _bits(value), *[NONE] * 3]
         for picture in paper.STATISTICS_PICTURES
         for kind, value in paper.local_entropies(picture).items()
     ]
     for cells, portrait, row in _lines(results):
-        blocks = portrait["local_blocks"]
-        outside = (row or {}).get("outside_customary_interval")
+        blocks = portrait.local_blocks
+        outside = row.outside_customary_interval if row else None
         rows.append(
             [
                 *cells,
                 str(blocks),
-                _bits(_first(portrait, row, "local_entropy")),
-                _interval(metrics.local_entropy_interval(ALPHAS[0], blocks), 4) if blocks else NONE,
-                _rejected(row, "local_entropy"),
+                _bits(_first(row, LOCAL_ENTROPY, portrait.local_entropy)),
+                _interval(significance.local_entropy_interval(ALPHAS[0], blocks), 4) if blocks else NONE,
+                _rejected(row, LOCAL_ENTROPY),
                 _by_level(outside, "d") if outside else NONE,
             ]
         )
     right, customary = (
         ", ".join(f"{_interval(interval(alpha), 4)} at {alpha}" for alpha in ALPHAS)
-        for interval in (metrics.local_entropy_interval, metrics.customary_local_entropy_interval)
+        for interval in (significance.local_entropy_interval, significance.customary_local_entropy_interval)
     )
-    pairs = results["pairs"]
+    side, blocks = metrics.LOCAL_SIDE, metrics.LOCAL_BLOCKS
     return table(
-        "table 6: local entropy in bits a byte, of random blocks of 44 x 44",
-        [*SUBJECT, "blocks", "mean", f"interval at {LEVELS[0]}", f"rejected of {pairs}", "outside the customary"],
+        f"table 6: local entropy in bits a byte, of random blocks of {side} x {side}",
+        [
+            *SUBJECT,
+            "blocks",
+            "mean",
+            f"interval at {ALPHAS[0]}",
+            f"rejected of {results.pairs}",
+            "outside the customary",
+        ],
         rows,
-        f"30 blocks: {right}. {REJECTED} The customary intervals of this paper and others, {customary}, divide by 30 "
-        "instead of its square root: random bytes fall outside 72, 64 and 55 times in 100. A ciphertext of 192 x 192, "
-        "which a picture of 256 x 256 has in the paper, does not hold 30 blocks.",
+        f"{blocks} blocks: {right}. {REJECTED} The customary intervals of this paper and others, {customary}, divide "
+        f"by {blocks} instead of its square root: random bytes fall outside 72, 64 and 55 times in 100. A ciphertext "
+        f"of 192 x 192, which a picture of 256 x 256 has in the paper, does not hold {blocks} blocks.",
         left=3,
     )
 
 
-def _differential(results: Record, measure: str, title: str) -> Table:
+def _differential(results: Results, measure: str, title: str) -> Table:
     rows = [
         [*_printed(picture, column), f"{value:.4f}", *[NONE] * 5]
         for picture in paper.STATISTICS_PICTURES
         for column, value in paper.differential(measure, picture).items()
     ]
-    for record in results["ciphertexts"]:
-        critical = record[f"{measure}_critical"][LEVELS[0]]
-        for row in record["rows"]:
+    for record in results.ciphertexts:
+        low, high = record.uaci_critical[ALPHAS[0]]
+        critical = f">= {record.npcr_critical[ALPHAS[0]]:.5f}" if measure == NPCR else _interval((low, high), 5)
+        for row in record.rows:
             if _is_control(row):
                 continue
+            scores = row.scores[measure]
             rows.append(
                 [
                     *_subject(record, row),
-                    *(f"{row['scores'][measure][name]:.5f}" for name in ("mean", "least", "most")),
-                    f">= {critical:.5f}" if measure == "npcr" else _interval(critical, 5),
+                    *(f"{score:.5f}" for score in (scores.mean, scores.least, scores.most)),
+                    critical,
                     _rejected(row, measure),
-                    f"{record['changes_without_effect']:.0%}",
+                    f"{record.changes_without_effect:.0%}",
                 ]
             )
-    ideal = 255 / 256 if measure == "npcr" else metrics.uaci_moments(1)[0]
-    pairs = results["pairs"]
+    ideal = 255 / 256 if measure == NPCR else significance.uaci_moments(1)[0]
+    pairs = results.pairs
     return table(
         title,
-        [*SUBJECT, "mean", "least", "most", f"critical at {LEVELS[0]}", f"rejected of {pairs}", "no effect"],
+        [*SUBJECT, "mean", "least", "most", f"critical at {ALPHAS[0]}", f"rejected of {pairs}", "no effect"],
         rows,
         f"Ideal: {ideal:.5f}. {pairs} pairs of pictures that differ in one sample by one level. {REJECTED} {AES} "
         "Critical values are those of the actual size; the paper takes those of 256 x 256. "
@@ -157,23 +181,22 @@ def _differential(results: Record, measure: str, title: str) -> Table:
     )
 
 
-def _key_sensitivity(results: Record) -> Table:
+def _key_sensitivity(results: Results) -> Table:
     rows = []
-    for record in results["ciphertexts"]:
-        key = record["key"]
-        for way in ("encrypt", "decrypt"):
-            scores = key[way]["scores"]
+    for record in results.ciphertexts:
+        key = record.key
+        for way, flipped in key.ways().items():
             rows.append(
                 [
-                    f"{record['picture']} {record['kind']}",
-                    record["form"],
+                    f"{record.picture} {record.kind}",
+                    record.form,
                     way,
-                    f"{scores['npcr']['mean']:.5f}",
-                    _rejected(key[way], "npcr"),
-                    f"{scores['uaci']['mean']:.5f}",
-                    f"{key[way]['expected_uaci']:.5f}",
-                    _rejected(key[way], "uaci"),
-                    f"{key['refused']} of {key['bits']}" if way == "decrypt" else NONE,
+                    f"{flipped.scores[NPCR].mean:.5f}",
+                    _rejected(flipped, NPCR),
+                    f"{flipped.scores[UACI].mean:.5f}",
+                    f"{flipped.expected_uaci:.5f}",
+                    _rejected(flipped, UACI),
+                    f"{key.refused} of {key.bits}" if way == security.DECRYPT else NONE,
                 ]
             )
     return table(
@@ -186,20 +209,20 @@ def _key_sensitivity(results: Record) -> Table:
     )
 
 
-def _verdicts(results: Record) -> Table:
+def _verdicts(results: Results) -> Table:
     rows = []
-    for each in results["verdicts"]:
-        test, _, way = each["test"].partition(", ")
+    for each in results.verdicts:
+        name = NAMES.get(each.test, each.test)
         rows.append(
             [
-                each["cipher"],
-                each["salt"],
-                ", ".join(filter(None, (NAMES.get(test, test), way))),
-                str(each["tests"]),
-                _by_level(each["rejected"], "d"),
-                _by_level(each["expected"], ".1f"),
-                f"{min(each['chance'].values()):.4f}",
-                "passed" if each["passed"] else "FAILED",
+                each.cipher,
+                each.salt,
+                f"{name}, key bit, {each.way}" if each.way else name,
+                str(each.tests),
+                _by_level(each.rejected, "d"),
+                _by_level(each.expected, ".1f"),
+                f"{min(each.chance.values()):.4f}",
+                "passed" if each.passed else "FAILED",
             ]
         )
     return table(
@@ -207,51 +230,51 @@ def _verdicts(results: Record) -> Table:
         ["cipher", "salt", "test", "tests", f"rejected {AT}", "expected", "chance", "verdict"],
         rows,
         f"Chance: of so many or more with random bytes, at the level where it is least. Failed: below {LIMIT}. "
-        + results["caveat"],
+        + results.caveat,
         left=3,
     )
 
 
-def _lines(results: Record) -> Iterator[tuple[list[str], Record, Record | None]]:
+def _lines(results: Results) -> Iterator[tuple[list[str], Portrait, Row | None]]:
     """Each plain picture, then its ciphertexts: the first cells, the portrait, and the row unless it is plain."""
-    for plain in results["pictures"]:
-        yield [f"{plain['picture']} {plain['kind']}", "pixels", "plain"], plain, None
-        for record in results["ciphertexts"]:
-            if (record["picture"], record["kind"]) == (plain["picture"], plain["kind"]):
-                for row in record["rows"]:
-                    if "entropy" in row["tests"] and not _is_control(row):
+    for plain in results.pictures:
+        yield [f"{plain.picture} {plain.kind}", DIRECT, "plain"], plain, None
+        for record in results.ciphertexts:
+            if (record.picture, record.kind) == (plain.picture, plain.kind):
+                for row in record.rows:
+                    if ENTROPY in row.tests and not _is_control(row):
                         yield _subject(record, row), record, row
 
 
-def _subject(record: Record, row: Record) -> list[str]:
-    return [f"{record['picture']} {record['kind']}", record["form"], f"{row['cipher']}, {row['salt']}"]
+def _subject(record: Ciphertext, row: Row) -> list[str]:
+    return [f"{record.picture} {record.kind}", record.form, f"{row.cipher}, {row.salt}"]
 
 
-def _is_shown(row: Record | None) -> bool:
+def _is_shown(row: Row | None) -> bool:
     """Whether the portrait is that of this row's first ciphertext, or of the plain picture."""
-    return row is None or (row["cipher"], row["salt"]) == ("chaos", "fixed")
+    return row is None or (row.cipher, row.salt) == Setting(security.CHAOS, security.FIXED)
 
 
-def _is_control(row: Record) -> bool:
+def _is_control(row: Row) -> bool:
     """Whether the row stands in the last table alone."""
-    return bool(row["cipher"] not in ("chaos", "AES-CTR"))
+    return row.cipher == security.TOY
 
 
-def _first(portrait: Record, row: Record | None, name: str) -> Any:
-    """The score of the plain picture, or of the row's first ciphertext."""
-    return portrait[name] if row is None else row["scores"].get(name, {}).get("first")
+def _first(row: Row | None, name: str, plain: float | None) -> float | None:
+    """The score of the plain picture, or of the row's first ciphertext; where one has no such score, neither has."""
+    return row.scores[name].first if row and name in row.scores else plain
 
 
-def _rejected(row: Record | None, test: str) -> str:
-    tally: Tally | None = (row or {}).get("tests", {}).get(test)
-    return NONE if tally is None else _by_level(tally["rejected"], "d")
+def _rejected(row: Row | Flipped | None, test: str) -> str:
+    tally = row.tests.get(test) if row else None
+    return NONE if tally is None else _by_level(tally.rejected, "d")
 
 
-def _by_level(values: Record, form: str) -> str:
-    return " / ".join(f"{values[level]:{form}}" for level in LEVELS)
+def _by_level(values: Mapping[float, float], form: str) -> str:
+    return " / ".join(f"{values[alpha]:{form}}" for alpha in ALPHAS)
 
 
-def _interval(values: Any, digits: int) -> str:
+def _interval(values: tuple[float, float], digits: int) -> str:
     low, high = values
     return f"{low:.{digits}f} - {high:.{digits}f}"
 

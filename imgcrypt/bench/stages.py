@@ -2,99 +2,132 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcrypt import api
-from imgcrypt.bench import paper, quality, subjects
+from imgcrypt import payload, runtime
+from imgcrypt.arrays import Bytes
+from imgcrypt.bench import paper, pictures, ssim, subjects
 from imgcrypt.bench.common import NONE, table
-from imgcrypt.export import runtime, zoo
 from imgcrypt.metrics import correlation, entropy, ideal_entropy, psnr
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-
-Bytes = NDArray[np.uint8]
-Show = Callable[[str, Bytes], object]
-
-STAGES = ("picture", "measurements", "ciphertext", "rebuilt")
-QUALITY = (("psnr_db", 2), ("ssim", 4))
-"""What is measured of the last stage, and its digits."""
+STAGES = PICTURE, MEASUREMENTS, CIPHERTEXT, REBUILT = "picture", "measurements", "ciphertext", "rebuilt"
 BRANCHES = ("fully connected branch", "bilinear + CNN branch", "both")
-BRANCH_OUTPUTS = ("/reconstructor/DepthToSpace_output_0", "/reconstructor/DepthToSpace_1_output_0")
-"""What the export of ``fclbcnn`` calls the branches' pictures, (1, 3, 33 h, 33 w), which it adds up."""
+BRANCH_OUTPUTS = ("colors", "contours")
+"""What the reconstructor of ``fclbcnn`` calls the branches' pictures, (1, 3, 33 h, 33 w), which it adds up."""
 LARGEST_BRANCH = 1024
 """Pixels a side of what goes through the branches, which run without tiles."""
 
 
-def run(
-    pictures: Iterable[tuple[str, str, Bytes]], provider: str, seed: int = 0, show: Show | None = None
-) -> list[dict[str, Any]]:
+class Shown(NamedTuple):
+    """What a plane shows: of a picture, its kind, and a net one of the STAGES."""
+
+    picture: str
+    kind: str
+    net: str
+    stage: str
+
+
+Show = Callable[[Shown, Bytes], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """``ideal_entropy_bits`` is that of as many random bytes; ``correlation`` that of horizontal neighbors."""
+
+    stage: str
+    bytes: int
+    entropy_bits: float
+    ideal_entropy_bits: float
+    correlation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One picture with one net: its stages, the quality of the rebuilt picture, and the paper's where it prints it."""
+
+    picture: str
+    kind: str
+    net: str
+    rate: float | None
+    stages: list[Stage]
+    psnr_db: float
+    ssim: float
+    paper_psnr_db: float | None
+    paper_ssim: float | None
+
+
+def run(loaded: Iterable[tuple[str, str, Bytes]], provider: str, seed: int = 0, show: Show | None = None) -> list[Job]:
     """Take every picture through sampling, the suite ``chaos`` and back, with the paper's net and the default one.
 
     Args:
-        pictures: name, kind (``gray`` or ``color``) and samples, as subjects.load gives them.
+        loaded: name, kind and samples of each picture, as pictures.load gives them.
         provider: what runs the nets.
         seed: of file keys and salts.
-        show: is given the samples of each stage, uint8 (h, w) or (h, w, 3), as ``NAME KIND, NET: STAGE``.
+        show: is given the samples of each stage, uint8 (h, w) or (h, w, 3).
 
     Returns:
-        One record for each picture and net: ``picture``, ``kind``, ``net``, ``rate``; ``stages``, each with ``stage``,
-        ``bytes``, ``entropy_bits``, ``ideal_entropy_bits`` of as many random bytes, ``correlation`` of horizontal
-        neighbors; ``psnr_db`` and ``ssim`` of the rebuilt picture; ``paper_psnr_db`` and ``paper_ssim`` where printed.
+        One for each picture and net.
 
     Raises:
         BenchError: scikit-image is missing.
     """
-    ssim, show = quality._ssim(), show or (lambda name, picture: None)
+    similarity, show = ssim.load(), show or (lambda shown, plane: None)
     rng = np.random.default_rng(seed)
     records = []
-    for name, kind, picture in pictures:
+    for name, kind, picture in loaded:
         for subject in subjects.forms(name, kind, picture, provider):
             if subject.entry is None:
                 continue
             enciphered = subjects.chaos(subject, subject.payload, subjects.draw(rng))
-            rebuilt = np.asarray(api._reconstruct(subject.payload, subject.header, provider), np.uint8)
+            rebuilt = np.asarray(payload.rebuild(subject.payload, subject.content, provider), np.uint8)
             planes = (picture, subject.plane(subject.payload), subject.plane(enciphered), rebuilt)
             for stage, plane in zip(STAGES, planes, strict=True):
-                show(f"{name} {kind}, {subject.form}: {stage}", plane)
-            rate = subject.entry.rate(1 if kind == "gray" else 3)
-            record = {
-                "picture": name,
-                "kind": kind,
-                "net": subject.form,
-                "rate": rate,
-                "stages": [_stage(*each) for each in zip(STAGES, planes, strict=True)],
-                "psnr_db": psnr(picture, rebuilt),
-                "ssim": ssim(picture, rebuilt),
-            }
+                show(Shown(name, kind, subject.form, stage), plane)
+            rate = subject.rate
             printed = paper.lena(kind, rate) if rate and paper.picture_name(name) == "lena" else None
-            if printed:
-                record["paper_psnr_db"], record["paper_ssim"] = printed
-            records.append(record)
+            records.append(
+                Job(
+                    name,
+                    kind,
+                    subject.form,
+                    rate,
+                    [_stage(*each) for each in zip(STAGES, planes, strict=True)],
+                    psnr(picture, rebuilt),
+                    similarity(picture, rebuilt),
+                    *(printed or (None, None)),
+                )
+            )
     return records
 
 
-def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+def tables(results: Sequence[Job]) -> Iterator[Table]:
     """Table 3: each stage, and what comes back."""
     rows = []
     for record in results:
-        for stage in record["stages"]:
-            is_last = stage["stage"] == STAGES[-1]
+        quality = [
+            _with_paper(record.psnr_db, record.paper_psnr_db, 2),
+            _with_paper(record.ssim, record.paper_ssim, 4),
+        ]
+        for stage in record.stages:
             rows.append(
                 [
-                    f"{record['picture']} {record['kind']}",
-                    f"{record['net']}, {record['rate']:.2f}",
-                    stage["stage"],
-                    f"{stage['bytes']:,}",
-                    f"{stage['entropy_bits']:.4f}",
-                    f"{stage['ideal_entropy_bits']:.4f}" if stage["stage"] == "ciphertext" else NONE,
-                    f"{stage['correlation']:+.4f}",
-                    *(_with_paper(record, name, digits) if is_last else NONE for name, digits in QUALITY),
+                    f"{record.picture} {record.kind}",
+                    f"{record.net}, {record.rate:.2f}",
+                    stage.stage,
+                    f"{stage.bytes:,}",
+                    f"{stage.entropy_bits:.4f}",
+                    f"{stage.ideal_entropy_bits:.4f}" if stage.stage == CIPHERTEXT else NONE,
+                    f"{stage.correlation:+.4f}",
+                    *(quality if stage.stage == REBUILT else [NONE, NONE]),
                 ]
             )
     yield table(
@@ -118,14 +151,15 @@ def branches(picture: Bytes, provider: str) -> dict[str, NDArray[np.float32]]:
         float32 (h, w) or (h, w, 3) in gray levels: the fully connected branch, not clipped, the other one, which is
         added to it, and the sum, clipped to 0 to 255.
     """
-    top, left = (max(0, length - LARGEST_BRANCH) // 2 for length in picture.shape[:2])
-    picture = picture[top : top + LARGEST_BRANCH, left : left + LARGEST_BRANCH]
+    picture = pictures.middle(picture, LARGEST_BRANCH)
     entry = zoo.choose(subjects.FIGURE_2_NET, None, 1 if picture.ndim == 2 else 3)
     rows, columns = (-(-length // entry.block) for length in picture.shape[:2])
-    measurements = api._sample(picture, entry, provider).reshape(rows, columns, entry.block_bytes)
-    session = runtime._session(entry.read("reconstructor") + _outputs(BRANCH_OUTPUTS), provider)
+    measurements = payload.measure(picture, entry, provider).reshape(rows, columns, entry.block_bytes)
+    net = runtime.load(entry, provider)
     inputs = {"measurements": measurements, "valid": np.ones_like(measurements)}
-    colors, contours = (output[0].transpose(1, 2, 0) * 255 for output in session.run(list(BRANCH_OUTPUTS), inputs))
+    colors, contours = (
+        output[0].transpose(1, 2, 0) * 255 for output in net.run("reconstructor", inputs, list(BRANCH_OUTPUTS))
+    )
     found = [
         each[: picture.shape[0], : picture.shape[1]] for each in (colors, contours, (colors + contours).clip(0, 255))
     ]
@@ -134,32 +168,9 @@ def branches(picture: Bytes, provider: str) -> dict[str, NDArray[np.float32]]:
     return dict(zip(BRANCHES, found, strict=True))
 
 
-def _stage(stage: str, plane: Bytes) -> dict[str, Any]:
-    return {
-        "stage": stage,
-        "bytes": plane.size,
-        "entropy_bits": entropy(plane),
-        "ideal_entropy_bits": ideal_entropy(plane.size),
-        "correlation": correlation(plane),
-    }
+def _stage(stage: str, plane: Bytes) -> Stage:
+    return Stage(stage, plane.size, entropy(plane), ideal_entropy(plane.size), correlation(plane))
 
 
-def _with_paper(record: dict[str, Any], name: str, digits: int) -> str:
-    printed = record.get(f"paper_{name}")
-    return f"{record[name]:.{digits}f}" + ("" if printed is None else f" (paper {printed:.{digits}f})")
-
-
-def _outputs(names: Iterable[str]) -> bytes:
-    """What makes inner values outputs of an ONNX model when it stands behind the model's bytes.
-
-    Protocol buffers of one message that follow each other are one, whose repeated fields are joined: so this needs no
-    package for ONNX. ModelProto's field 7 is the graph, GraphProto's field 12 an output, ValueInfoProto's 1 its name.
-    """
-    return b"".join(_field(7, _field(12, _field(1, name.encode()))) for name in names)
-
-
-def _field(number: int, body: bytes) -> bytes:
-    """A protocol buffer's field of a length below 128, so that key and length take one byte each."""
-    assert number < 16
-    assert len(body) < 128
-    return bytes([number << 3 | 2, len(body)]) + body
+def _with_paper(ours: float, printed: float | None, digits: int) -> str:
+    return f"{ours:.{digits}f}" + ("" if printed is None else f" (paper {printed:.{digits}f})")

@@ -6,28 +6,25 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import cv2
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from numpy.typing import NDArray
 
 import imgcrypt
-from imgcrypt import api, container, demo_job, envelope, pictures
-from imgcrypt.bench import quality, timing
+from imgcrypt import container, envelope
+from imgcrypt import payload as payloads
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench.common import BenchError
-from imgcrypt.container import Header, RecordType
+from imgcrypt.bench.pictures import GRAY
+from imgcrypt.container import Content
 from imgcrypt.envelope import Secrets
-from imgcrypt.export import zoo
+from imgcrypt.keys import RawKey
+from imgcrypt.runtime import zoo
 
-Bytes = NDArray[np.uint8]
 Encrypt = Callable[["Subject", Bytes, Secrets], Bytes]
 
-KEY = imgcrypt.Key(bytes(range(32)))
+KEY = RawKey(bytes(range(32)))
 """What the files' key slots are made for. The ciphertext does not depend on it, but on the file key that it wraps."""
-SMALLEST = 64
-"""Pixels a side: the statistics' distributions are those of many samples."""
 FIGURE_2_NET = "fclbcnn-0.18"
 """The paper's net, measured beside the default one."""
 DIRECT = "pixels"
@@ -41,7 +38,7 @@ class Subject:
     """One picture in one form.
 
     ``picture`` is uint8 (H, W) or (H, W, 3), ``payload`` uint8 (n,) what of it is encrypted: its samples, or its
-    measurements by the net ``entry``. ``header`` is what envelope.seal takes for it.
+    measurements by the net ``entry``. ``content`` is what envelope.seal takes for it.
     """
 
     name: str
@@ -50,12 +47,17 @@ class Subject:
     entry: zoo.Entry | None
     provider: str
     payload: Bytes
-    header: Header
+    content: Content
 
     @property
     def form(self) -> str:
         """The net's name, or DIRECT."""
         return self.entry.name if self.entry else DIRECT
+
+    @property
+    def rate(self) -> float | None:
+        """The net's, for pictures of this kind."""
+        return self.entry.rate(1 if self.kind == GRAY else 3) if self.entry else None
 
     def plane(self, data: Bytes) -> Bytes:
         """A payload or its ciphertext as a picture: the picture's shape, or (H, W) with a tile for each block.
@@ -116,7 +118,7 @@ class Subject:
         kept = int(picture[place])
         if self.entry.any_rate:
             picture[place] = level
-            after = api._sample(picture, self.entry, self.provider)
+            after = payloads.measure(picture, self.entry, self.provider)
             if (payload == after).all():
                 picture[place] = kept
                 return False
@@ -126,9 +128,9 @@ class Subject:
         top, left = max(row - reach, 0), max(column - reach, 0)
         bottom, right = row + reach + 1, column + reach + 1
         part = picture[top * side : bottom * side, left * side : right * side]
-        before = api._sample(part, self.entry, self.provider)
+        before = payloads.measure(part, self.entry, self.provider)
         picture[place] = level
-        after = api._sample(part, self.entry, self.provider)
+        after = payloads.measure(part, self.entry, self.provider)
         if (before == after).all():
             picture[place] = kept
             return False
@@ -164,7 +166,7 @@ def toy(subject: Subject, payload: Bytes, secrets: Secrets) -> Bytes:
 
 def seal(subject: Subject, payload: Bytes, secrets: Secrets) -> bytes:
     """A file of the suite chaos, which KEY opens."""
-    return envelope.seal(payload, subject.header, KEY, secrets)
+    return envelope.seal(payload, subject.content, KEY, secrets)
 
 
 def ciphertext(blob: bytes) -> Bytes:
@@ -184,30 +186,6 @@ def flip(secret: bytes, bit: int) -> bytes:
     return (int.from_bytes(secret) ^ 1 << bit).to_bytes(len(secret))
 
 
-def load(images: Path | None) -> Iterator[tuple[str, str, Bytes]]:
-    """Name, kind (``gray`` or ``color``) and samples of each picture.
-
-    Args:
-        images: a folder, read without its subfolders; ``None`` takes waves made by code, and the bundled picture.
-
-    Raises:
-        BenchError: the folder holds no picture.
-        ImageError: a picture is not of 8 bits, or below SMALLEST pixels a side.
-    """
-    if images is None:
-        color = np.asarray(pictures.decode(demo_job.PICTURE.read_bytes()), np.uint8)
-        yield "waves", "gray", timing.picture(256, 1)
-        yield "waves", "color", timing.picture(256, 3)
-        yield "astronaut", "gray", np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
-        yield "astronaut", "color", color
-        return
-    for path in quality._paths(images):
-        for kind, picture in quality._kinds(path).items():
-            if min(picture.shape[:2]) < SMALLEST:
-                raise BenchError(f"{path.name} is below {SMALLEST} pixels a side; take it out of the folder")
-            yield path.stem, kind, picture
-
-
 def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subject]:
     """The picture as measurements of the default net and of the paper's, and as its own samples."""
     channels = 1 if picture.ndim == 2 else 3
@@ -222,7 +200,4 @@ def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subje
             provider=provider,
         )
         header, payload = envelope.open_(blob, KEY)
-        # envelope.seal adds the key's slot itself.
-        records = tuple(record for record in header.records if record[0] == RecordType.NET)
-        header = dataclasses.replace(header, records=records)
-        yield Subject(name, kind, picture, entry, provider, payload, header)
+        yield Subject(name, kind, picture, entry, provider, payload, header.content)

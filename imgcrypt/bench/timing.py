@@ -5,24 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numba
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 import imgcrypt
-from imgcrypt import api, cipher, envelope
+from imgcrypt import cipher, envelope, runtime, threads
+from imgcrypt import payload as payloads
+from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, stopwatch
 from imgcrypt.bench.common import NONE, BenchError, table
-from imgcrypt.cipher import launch
-from imgcrypt.container import RecordType
-from imgcrypt.export import runtime, zoo
+from imgcrypt.bench.pictures import kind_of, waves
+from imgcrypt.bench.stopwatch import Summary
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Picture = NDArray[np.uint8]
 
 NET, SEALING, TOTAL, DIRECT = paper.TIMED
 CHAOS = "cipher directly, chaos layer alone"
@@ -32,7 +28,32 @@ LARGEST = 16384
 """Pixels a side: 800 MB of color, and several times that while it is encrypted."""
 
 
-def run(sizes: Sequence[int], nets: Sequence[str], provider: str, repeats: int, seed: int = 0) -> list[dict[str, Any]]:
+class Part(NamedTuple):
+    """One of the functions that run in turns: what it does, with which net."""
+
+    net: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """One net, or none for the cipher directly, on one square picture of ``size`` pixels a side.
+
+    By part ``seconds``, ``paper_seconds`` and ``times_faster`` where table 9 has the size, and ``ns_per_pixel``.
+    """
+
+    size: int
+    kind: str
+    net: str | None
+    rate: float | None
+    provider: str | None
+    seconds: dict[str, Summary]
+    paper_seconds: dict[str, float]
+    times_faster: dict[str, float]
+    ns_per_pixel: dict[str, float]
+
+
+def run(sizes: Sequence[int], nets: Sequence[str], provider: str, repeats: int, seed: int = 0) -> list[Timed]:
     """Time square pictures, gray and color, all in memory; one call of each part in turns.
 
     ``encryption + decryption`` is that of the measurements: keys, digest, chaos layer, AES-256-GCM. ``total`` is
@@ -47,9 +68,7 @@ def run(sizes: Sequence[int], nets: Sequence[str], provider: str, repeats: int, 
         seed: of the pictures.
 
     Returns:
-        For each size and kind a record of each net that serves it, and one without a net for the cipher directly:
-        ``net``, ``rate``, ``provider``, and by part ``seconds``, ``paper_seconds`` and ``times_faster`` where table 9
-        has the size, ``ns_per_pixel``.
+        For each size and kind one of each net that serves it, and one without a net for the cipher directly.
 
     Raises:
         BenchError: a size out of range, no size, or no net.
@@ -64,7 +83,7 @@ def run(sizes: Sequence[int], nets: Sequence[str], provider: str, repeats: int, 
         record
         for size in sizes
         for channels, entries in chosen.items()
-        for record in _measure(picture(size, channels, seed), entries, provider, repeats)
+        for record in _measure(waves(size, channels, seed), entries, provider, repeats)
     ]
 
 
@@ -74,32 +93,30 @@ def use_threads(count: int) -> None:
     Raises:
         BenchError: the process has not so many, or the system cannot do that.
     """
-    if not 1 <= count <= runtime.threads():
-        raise BenchError(f"cannot use {count} threads; this process may use 1 to {runtime.threads()}")
+    if not 1 <= count <= threads.count():
+        raise BenchError(f"cannot use {count} threads; this process may use 1 to {threads.count()}")
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    elif count < runtime.threads():
+    elif count < threads.count():
         raise BenchError("this system cannot confine a process to some cores; leave out --threads")
-    launch.kernels()  # before anything that starts Numba's threads: it chooses their layer
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
 
 
-def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
+def tables(results: Sequence[Timed]) -> Iterator[Table]:
     """Table 9, part by part, and how the time for a pixel grows from size to size."""
     rows = []
     for record in results:
-        for part, taken in record["seconds"].items():
-            printed, faster = record["paper_seconds"].get(part), record["times_faster"].get(part)
+        for part, taken in record.seconds.items():
+            printed, faster = record.paper_seconds.get(part), record.times_faster.get(part)
             rows.append(
                 [
-                    f"{record['size']} x {record['size']}",
+                    f"{record.size} x {record.size}",
                     *_what(record, part),
                     NONE if printed is None else f"{printed:.2f}",
-                    f"{taken['median']:.5f} ± {stopwatch.spread(taken):.0%}",
+                    f"{taken.median:.5f} ± {taken.spread:.0%}",
                     NONE if faster is None else f"{faster:,.0f}",
                 ]
             )
-    providers = ", ".join(dict.fromkeys(record["provider"] for record in results if record["net"]))
+    providers = ", ".join(dict.fromkeys(record.provider for record in results if record.provider))
     platform = paper.tables()["table9_seconds"]["platform"]
     yield table(
         "table 9: seconds, there and back",
@@ -112,14 +129,14 @@ def tables(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
     yield from _growth(results)
 
 
-def _growth(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
-    sizes = sorted({record["size"] for record in results})
+def _growth(results: Sequence[Timed]) -> Iterator[Table]:
+    sizes = sorted({record.size for record in results})
     if len(sizes) < 2:
         return
     found: dict[tuple[str, ...], dict[int, float]] = {}
     for record in results:
-        for part, value in record["ns_per_pixel"].items():
-            found.setdefault(tuple(_what(record, part)), {})[record["size"]] = value
+        for part, value in record.ns_per_pixel.items():
+            found.setdefault(tuple(_what(record, part)), {})[record.size] = value
     yield table(
         "growth: nanoseconds a pixel",
         ["kind", "net, rate", "what", *map(str, sizes), f"{sizes[-1]} / {sizes[0]}"],
@@ -133,20 +150,8 @@ def _growth(results: Sequence[dict[str, Any]]) -> Iterator[Table]:
     )
 
 
-def _what(record: dict[str, Any], part: str) -> list[str]:
-    return [record["kind"], f"{record['net']}, {record['rate']:.2f}" if record["net"] else NONE, part]
-
-
-def picture(size: int, channels: int, seed: int = 0) -> Picture:
-    """Waves with a little noise: uint8 (size, size), or (size, size, 3) for 3 channels. The same at every call."""
-    rng = np.random.default_rng([size, seed])
-    at = np.linspace(0, 2 * np.pi, size, dtype=np.float32)
-    made = np.empty((size, size, channels), np.uint8)
-    for channel in range(channels):
-        waves = np.sin((3 + channel) * at)[:, None] * np.cos(5 * at) * 80 + np.sin(40 * at)[:, None] * 20
-        noise = rng.standard_normal((size, size), np.float32) * 4
-        made[:, :, channel] = np.clip(waves + noise + 128, 0, 255)
-    return made if channels == 3 else made[:, :, 0]
+def _what(record: Timed, part: str) -> list[str]:
+    return [record.kind, f"{record.net}, {record.rate:.2f}" if record.net else NONE, part]
 
 
 def _choose(nets: Sequence[str], channels: int) -> list[zoo.Entry]:
@@ -160,55 +165,53 @@ def _choose(nets: Sequence[str], channels: int) -> list[zoo.Entry]:
     return list(dict.fromkeys(chosen))
 
 
-def _measure(image: Picture, entries: Sequence[zoo.Entry], provider: str, repeats: int) -> list[dict[str, Any]]:
+def _measure(image: Bytes, entries: Sequence[zoo.Entry], provider: str, repeats: int) -> list[Timed]:
     """A record of each net, whose parts all run in turns, and one of the cipher directly."""
     parts = {entry: _parts(image, entry, provider) for entry in entries}
-    calls = {f"{entry.name} {part}": call for entry, named in parts.items() for part, call in named.items()}
+    calls = {Part(entry.name, name): call for entry, named in parts.items() for name, call in named.items()}
     times = stopwatch.interleave(calls, repeats) if calls else {}
     records = [
-        _record(image, entry, provider, {part: times[f"{entry.name} {part}"] for part in named})
+        _record(image, entry, provider, {name: times[Part(entry.name, name)] for name in named})
         for entry, named in parts.items()
     ]
     # By itself: calls this short are made many times over in each turn.
     return [*records, _record(image, None, provider, stopwatch.interleave(_direct_parts(image), repeats))]
 
 
-def _record(image: Picture, entry: zoo.Entry | None, provider: str, times: dict[str, list[float]]) -> dict[str, Any]:
+def _record(image: Bytes, entry: zoo.Entry | None, provider: str, times: dict[str, list[float]]) -> Timed:
     size, channels = len(image), 1 if image.ndim == 2 else 3
-    kind = "gray" if channels == 1 else "color"
+    kind = kind_of(channels)
     seconds = {part: stopwatch.summary(taken) for part, taken in times.items()}
     printed = {part: value for part, value in paper.seconds(size, kind).items() if part in seconds}
-    return {
-        "size": size,
-        "kind": kind,
-        "net": entry.name if entry else None,
-        "rate": entry.rate(channels) if entry else None,
-        "provider": runtime.load(entry, provider).provider if entry else None,
-        "seconds": seconds,
-        "paper_seconds": printed,
-        "times_faster": {part: value / seconds[part]["median"] for part, value in printed.items()},
-        "ns_per_pixel": {part: taken["median"] / size**2 * 1e9 for part, taken in seconds.items()},
-    }
+    return Timed(
+        size,
+        kind,
+        entry.name if entry else None,
+        entry.rate(channels) if entry else None,
+        runtime.load(entry, provider).provider if entry else None,
+        seconds,
+        printed,
+        {part: value / seconds[part].median for part, value in printed.items()},
+        {part: taken.median / size**2 * 1e9 for part, taken in seconds.items()},
+    )
 
 
-def _parts(image: Picture, entry: zoo.Entry, provider: str) -> dict[str, Callable[[], object]]:
+def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[[], object]]:
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
     header, payload = envelope.open_(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key)
-    # envelope.seal adds the key's slot itself.
-    header = dataclasses.replace(header, records=tuple(each for each in header.records if each[0] == RecordType.NET))
 
     def total() -> object:
         return imgcrypt.decrypt(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key, provider=provider)
 
     return {
-        NET: lambda: api._reconstruct(api._sample(image, entry, provider), header, provider),
-        SEALING: lambda: envelope.open_(envelope.seal(payload, header, key, secrets), key),
+        NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
+        SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
         TOTAL: total,
     }
 
 
-def _direct_parts(image: Picture) -> dict[str, Callable[[], object]]:
+def _direct_parts(image: Bytes) -> dict[str, Callable[[], object]]:
     """What it takes without a net, there and back."""
     key, secret, samples = imgcrypt.Key.generate(), bytes(cipher.KEY_BYTES), image.reshape(-1)
     return {

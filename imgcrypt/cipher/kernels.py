@@ -11,7 +11,8 @@ than writes do.
 Indices are kept unsigned (``U``) where they are not loop counters: a signed index costs a test for
 Python's negative indexing at each access, and keeps loops from being vectorized.
 
-All kernels live in this one module because Numba's cache notices changes of a kernel's own file only.
+A kernel that works on many segments has three parts: what is done to one segment, a serial loop over a range of
+them, and Numba's parallel loop over all. imgcrypt.cipher.sharing chooses between the loops.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from imgcrypt.cipher.layout import (
     BATCH,
@@ -38,6 +39,7 @@ from imgcrypt.cipher.layout import (
     SEGMENT,
 )
 from imgcrypt.cipher.prefetch import fetch
+from imgcrypt.compiled import njit
 
 U = np.uint64
 CELL_WORDS = U(CELL // 8)
@@ -102,14 +104,58 @@ def chaos(seeds, segment, cloud, rows):
     return words
 
 
+@njit(nogil=True, cache=True)
+def keystream_serial(first, stop, seeds, cloud, rows, words):
+    """As :func:`keystream`, for the segments from ``first`` up to ``stop``."""
+    for segment in range(first, stop):
+        words[segment] = chaos(seeds, segment, cloud, rows)
+
+
 @njit(nogil=True, parallel=True, cache=True)
-def keystream(seeds, cloud, rows):
-    """The first ``rows`` rows of each segment: uint64 (segments * 512,) -> uint64 (segments, rows * 256)."""
-    segments = len(seeds) // SEED_WORDS
-    words = np.empty((segments, rows * LANES), np.uint64)
-    for segment in prange(segments):
+def keystream(seeds, cloud, rows, words):
+    """The first ``rows`` rows of each segment's keystream.
+
+    Args:
+        seeds: uint64 (segments * 512,).
+        cloud: float64 (6,).
+        rows: how many rows to make.
+        words: uint64 (segments, rows * 256), written to.
+    """
+    for segment in prange(len(words)):
         words[segment] = chaos(seeds, np.int64(segment), cloud, rows)
-    return words
+
+
+@njit(nogil=True, cache=True)
+def _scramble_segment(segment, src, dst, seeds, cloud, row_slides, column_slides, inverse):
+    """What :func:`scramble` does to one segment."""
+    start = segment * SEGMENT
+    length = min(SEGMENT, len(src) - start)
+    width = 1
+    while MOST_ROWS * width < length:
+        width *= 2
+    state, words = _seed(seeds, segment), np.empty(LANES, np.uint64)
+    distances = words.view(np.uint8)
+    before, after = np.empty(SEGMENT, np.uint8), dst[start : start + length]
+    if inverse:
+        places = np.empty(SEGMENT // CELL, np.uint64)
+        count = _find(src, start, length, places, row_slides, column_slides, inverse)
+        # The memory has the time that the row takes to bring the cells.
+        _row(state, cloud, words)
+        _gather(src, start, length, places, count, before)
+        after = np.empty(SEGMENT, np.uint8)
+    else:
+        _row(state, cloud, words)
+        _slide_rows(src[start : start + length], before, length, width, distances, inverse)
+    _slide_columns(before, after, length, width, distances, inverse)
+    if inverse:
+        _slide_rows(after, dst[start : start + length], length, width, distances, inverse)
+
+
+@njit(nogil=True, cache=True)
+def scramble_serial(first, stop, src, dst, seeds, cloud, row_slides, column_slides, inverse):
+    """As :func:`scramble`, for the segments from ``first`` up to ``stop``."""
+    for segment in range(first, stop):
+        _scramble_segment(segment, src, dst, seeds, cloud, row_slides, column_slides, inverse)
 
 
 @njit(nogil=True, parallel=True, cache=True)
@@ -125,27 +171,55 @@ def scramble(src, dst, seeds, cloud, row_slides, column_slides, inverse):
         inverse: bool.
     """
     for segment in prange((len(src) + SEGMENT - 1) // SEGMENT):
-        start = segment * SEGMENT
-        length = min(SEGMENT, len(src) - start)
-        width = 1
-        while MOST_ROWS * width < length:
-            width *= 2
-        state, words = _seed(seeds, np.int64(segment)), np.empty(LANES, np.uint64)
-        distances = words.view(np.uint8)
-        before, after = np.empty(SEGMENT, np.uint8), dst[start : start + length]
-        if inverse:
-            places = np.empty(SEGMENT // CELL, np.uint64)
+        _scramble_segment(np.int64(segment), src, dst, seeds, cloud, row_slides, column_slides, inverse)
+
+
+@njit(nogil=True, cache=True)
+def _decompose_segment(segment, src, dst, seeds, cloud, row_slides, column_slides, inverse):
+    """What :func:`decompose` does to one segment."""
+    state = _seed(seeds, segment)
+    words = np.empty(4 * LANES, np.uint64)
+    stream = words.view(np.uint8)
+    p, q, mask = stream[:ROW_BYTES], stream[ROW_BYTES : 2 * ROW_BYTES], stream[2 * ROW_BYTES :]
+    # Row 0, which scrambling uses, comes first and goes.
+    for row in (0, 0, 1):
+        _row(state, cloud, words[row * LANES :][:LANES])
+    batch, places = np.empty(BATCH, np.uint8), np.empty(BATCH // CELL, np.uint64)
+    end = min((segment + 1) * SEGMENT, len(src))
+    for start in range(segment * SEGMENT, end, BATCH):
+        length = min(BATCH, end - start)
+        count = 0
+        if not inverse:
             count = _find(src, start, length, places, row_slides, column_slides, inverse)
-            # The memory has the time that the row takes to bring the cells.
-            _row(state, cloud, words)
-            _gather(src, start, length, places, count, before)
-            after = np.empty(SEGMENT, np.uint8)
-        else:
-            _row(state, cloud, words)
-            _slide_rows(src[start : start + length], before, length, width, distances, inverse)
-        _slide_columns(before, after, length, width, distances, inverse)
-        if inverse:
-            _slide_rows(after, dst[start : start + length], length, width, distances, inverse)
+        for row in (2, 3):
+            _row(state, cloud, words[row * LANES :][:LANES])
+        _gather(src, start, length, places, count, batch)
+        for at in range(0, length, BLOCK):
+            block = min(BLOCK, length - at)
+            half = U(block // 2)
+            x, y, to, vector = U(at), U(at) + half, U(start + at), U(at // 2)
+            if inverse:
+                for i in range(half):
+                    u = np.uint8(batch[x + i] ^ mask[x + i])
+                    v = np.uint8(np.uint8(batch[y + i] ^ mask[y + i]) - np.uint8(q[vector + i] * u))
+                    dst[to + half + i] = v
+                    dst[to + i] = np.uint8(u - np.uint8(p[vector + i] * v))
+            else:
+                for i in range(half):
+                    u = np.uint8(batch[x + i] + np.uint8(p[vector + i] * batch[y + i]))
+                    v = np.uint8(batch[y + i] + np.uint8(q[vector + i] * u))
+                    dst[to + i] = u ^ mask[x + i]
+                    dst[to + half + i] = v ^ mask[y + i]
+            if block % 2:
+                last = U(at + block - 1)
+                dst[U(start) + last] = batch[last] ^ mask[last]
+
+
+@njit(nogil=True, cache=True)
+def decompose_serial(first, stop, src, dst, seeds, cloud, row_slides, column_slides, inverse):
+    """As :func:`decompose`, for the segments from ``first`` up to ``stop``."""
+    for segment in range(first, stop):
+        _decompose_segment(segment, src, dst, seeds, cloud, row_slides, column_slides, inverse)
 
 
 @njit(nogil=True, parallel=True, cache=True)
@@ -160,42 +234,7 @@ def decompose(src, dst, seeds, cloud, row_slides, column_slides, inverse):
         inverse: bool.
     """
     for segment in prange((len(src) + SEGMENT - 1) // SEGMENT):
-        state = _seed(seeds, np.int64(segment))
-        words = np.empty(4 * LANES, np.uint64)
-        stream = words.view(np.uint8)
-        p, q, mask = stream[:ROW_BYTES], stream[ROW_BYTES : 2 * ROW_BYTES], stream[2 * ROW_BYTES :]
-        # Row 0, which scrambling uses, comes first and goes.
-        for row in (0, 0, 1):
-            _row(state, cloud, words[row * LANES :][:LANES])
-        batch, places = np.empty(BATCH, np.uint8), np.empty(BATCH // CELL, np.uint64)
-        end = min((segment + 1) * SEGMENT, len(src))
-        for start in range(segment * SEGMENT, end, BATCH):
-            length = min(BATCH, end - start)
-            count = 0
-            if not inverse:
-                count = _find(src, start, length, places, row_slides, column_slides, inverse)
-            for row in (2, 3):
-                _row(state, cloud, words[row * LANES :][:LANES])
-            _gather(src, start, length, places, count, batch)
-            for at in range(0, length, BLOCK):
-                block = min(BLOCK, length - at)
-                half = U(block // 2)
-                x, y, to, vector = U(at), U(at) + half, U(start + at), U(at // 2)
-                if inverse:
-                    for i in range(half):
-                        u = np.uint8(batch[x + i] ^ mask[x + i])
-                        v = np.uint8(np.uint8(batch[y + i] ^ mask[y + i]) - np.uint8(q[vector + i] * u))
-                        dst[to + half + i] = v
-                        dst[to + i] = np.uint8(u - np.uint8(p[vector + i] * v))
-                else:
-                    for i in range(half):
-                        u = np.uint8(batch[x + i] + np.uint8(p[vector + i] * batch[y + i]))
-                        v = np.uint8(batch[y + i] + np.uint8(q[vector + i] * u))
-                        dst[to + i] = u ^ mask[x + i]
-                        dst[to + half + i] = v ^ mask[y + i]
-                if block % 2:
-                    last = U(at + block - 1)
-                    dst[U(start) + last] = batch[last] ^ mask[last]
+        _decompose_segment(np.int64(segment), src, dst, seeds, cloud, row_slides, column_slides, inverse)
 
 
 @njit(nogil=True, cache=True)

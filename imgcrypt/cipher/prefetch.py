@@ -1,4 +1,4 @@
-"""A hint to the memory that Numba has no name for. Numba's cache does not notice changes of this file."""
+"""A hint to the memory that Numba has no name for."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What the nets' numbers become as bytes: how many bits each gets, how they are packed, how loss is borne."""

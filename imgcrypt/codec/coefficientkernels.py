@@ -10,7 +10,8 @@ Numba's cache notices changes of a kernel's own file only, so nothing but number
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from imgcrypt.compiled import njit
 
 SIDE = 32
 """Of a superblock."""

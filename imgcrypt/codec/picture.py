@@ -12,13 +12,13 @@ import dataclasses
 import functools
 import itertools
 import math
-import os
 import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgcrypt import loading, threads
 from imgcrypt.codec import tables
 from imgcrypt.errors import DamagedError
 
@@ -276,7 +276,7 @@ def _curve(price: float) -> Floats:
 
 def _each(work: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> None:
     """Do the work for each part, on all cores that there are."""
-    workers = min(len(parts), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    workers = min(len(parts), threads.count())
     if workers < 2:
         for part in parts:
             work(*part)
@@ -286,13 +286,23 @@ def _each(work: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> None
             done.result()
 
 
+@functools.cache
 def _kernels() -> Any:
-    from imgcrypt.cipher import launch
-
-    return launch.load("imgcrypt.codec.coefficientkernels")
+    return loading.whole(_import_kernels)
 
 
+def _import_kernels() -> Any:
+    from imgcrypt.codec import coefficientkernels
+
+    return coefficientkernels
+
+
+@functools.cache
 def _blocks() -> Any:
-    from imgcrypt.cipher import launch
+    return loading.whole(_import_blocks)
 
-    return launch.load("imgcrypt.codec.blockkernels")
+
+def _import_blocks() -> Any:
+    from imgcrypt.codec import blockkernels
+
+    return blockkernels

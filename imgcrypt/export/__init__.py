@@ -1,1 +1,1 @@
-"""From PyTorch to ONNX (``onnx_files``), the nets that ship (``zoo``) and their onnxruntime sessions (``runtime``)."""
+"""From PyTorch to ONNX. What runs the files is in imgcrypt.runtime."""

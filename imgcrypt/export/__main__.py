@@ -8,137 +8,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import torch
 import typer
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from imgcrypt.export import anyrate_files, onnx_files, runtime, zoo
-from imgcrypt.nets.anyrate import Anyrate
-from imgcrypt.nets.fclbcnn import BLOCK, Net
-from imgcrypt.nets.train import NETS, build
-
-
-class SamplerGraph(nn.Module):
-    """RGB uint8 (33 h, 33 w, 3) -> measurements uint8 (h, w, bytes per block)."""
-
-    def __init__(self, net: Net) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, image: Tensor) -> Tensor:
-        picture = image.permute(2, 0, 1).unsqueeze(0).float() / 255
-        grid, depth = self.net.grid, self.net.depth
-        cells = (self.net.sampler(picture)[0].clamp(0, 1) * 255).round().to(torch.uint8)
-        height, width = cells.shape[1] // grid, cells.shape[2] // grid
-        blocks = cells.reshape(depth, height, grid, width, grid).permute(1, 3, 2, 4, 0)
-        return blocks.reshape(height, width, grid**2 * depth)
-
-
-class ReconstructorGraph(nn.Module):
-    """Measurements uint8 (h, w, bytes per block) and which of them are valid, uint8 of the same shape, 1 or 0
-    -> RGB uint8 (33 h, 33 w, 3).
-
-    A measurement that is not valid counts as one half, where warm_start puts the mean of each.
-    """
-
-    def __init__(self, net: Net) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, measurements: Tensor, valid: Tensor) -> Tensor:
-        grid, depth = self.net.grid, self.net.depth
-        height, width = measurements.shape[0], measurements.shape[1]
-        values = torch.where(valid > 0, measurements.float() / 255, torch.tensor(0.5))
-        cells = values.reshape(height, width, grid, grid, depth).permute(4, 0, 2, 1, 3)
-        picture = self.net.reconstructor(cells.reshape(1, depth, height * grid, width * grid))
-        return (picture.clamp(0, 1) * 255).round().to(torch.uint8)[0].permute(1, 2, 0)
+from imgcrypt.export.registry import EXPORTS
+from imgcrypt.nets.registry import NETS, build
+from imgcrypt.runtime.zoo import FOLDER
 
 
 def main(
     net: Annotated[str, typer.Argument(help=", ".join(NETS))],
     run: Annotated[Path, typer.Argument(help="the folder that the training wrote")],
-    folder: Annotated[Path, typer.Option("--zoo", help="where the files and the manifest go")] = zoo.FOLDER,
+    folder: Annotated[Path, typer.Option("--zoo", help="where the files and the manifest go")] = Path(str(FOLDER)),
 ) -> None:
     """Export the net trained into RUN."""
     record = json.loads((run / "record.json").read_text())
     model = build(net, record["rate"], record["gray"]).eval()
     model.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")["average"])
-    if isinstance(model, Anyrate):
-        name = f"{net}-{'gray' if record['gray'] else 'color'}"
-        entry = anyrate_files.export(model, name, folder)
-    else:
-        name = f"{net}-{'gray-' * record['gray']}{record['rate']:.2f}"
-        entry = _export(model, name, None if record["gray"] else record["rate"], folder)
-    entry["training"] = record
+    export = next(export for kind, export in EXPORTS.items() if isinstance(model, kind))
+    entry = export(model, net, record["rate"], record["gray"], folder) | {"training": record}
     manifest = folder / "manifest.json"
     entries = json.loads(manifest.read_text()) if manifest.exists() else []
     # An older net of the same name has just lost its files to this one.
-    entries = [old for old in entries if old["name"] != name]
+    entries = [old for old in entries if old["name"] != entry["name"]]
     manifest.write_text(json.dumps([*entries, entry], indent=1) + "\n")
-    print(f"exported {name}")
-
-
-def _export(model: Net, name: str, color_rate: float | None, folder: Path) -> dict[str, Any]:
-    """Write the files and check them: the manifest's entry, less the training."""
-    height, width = 3, 4
-    image = torch.randint(0, 256, (height * BLOCK, width * BLOCK, 3), dtype=torch.uint8)
-    measurements = torch.randint(0, 256, (height, width, model.block_bytes), dtype=torch.uint8)
-    sampler, reconstructor = SamplerGraph(model), ReconstructorGraph(model)
-    axes = {0: "rows", 1: "columns"}
-    files = {
-        "sampler": onnx_files.write(
-            sampler,
-            {"image": image},
-            ["measurements"],
-            dict.fromkeys(("image", "measurements"), axes),
-            folder / f"{name}-sampler.onnx",
-        ),
-        "reconstructor": onnx_files.write(
-            reconstructor,
-            {"measurements": measurements, "valid": torch.ones_like(measurements)},
-            ["image"],
-            dict.fromkeys(("measurements", "valid", "image"), axes),
-            folder / f"{name}-reconstructor.onnx",
-        ),
-    }
-    entry = {
-        "name": name,
-        "color_rate": color_rate,
-        "gray_rate": round(model.block_bytes / BLOCK**2, 2),
-        "block": BLOCK,
-        "block_bytes": model.block_bytes,
-        "halo": 1,
-        **files,
-    }
-    _check_parity(zoo.Entry.from_json(entry, folder), sampler, reconstructor)
-    return entry
-
-
-@torch.no_grad()
-def _check_parity(entry: zoo.Entry, sampler: nn.Module, reconstructor: nn.Module) -> None:
-    """onnxruntime must give PyTorch's measurements and pictures within one step, up to the halved weights."""
-    net = runtime.load(entry, "cpu")
-    rng = np.random.default_rng(0)
-    for height, width in ((1, 1), (2, 5), (7, 3)):
-        # Smooth pictures: noise is nothing that the nets were made for.
-        coarse = torch.from_numpy(rng.random((1, 3, height * 4, width * 4), np.float32))
-        image = F.interpolate(coarse, (height * BLOCK, width * BLOCK), mode="bicubic").clamp(0, 1)
-        picture = (image[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
-        measured = net.sample(picture.numpy())
-        expected = sampler(picture)
-        rebuilt = net.reconstruct(measured, np.ones_like(measured))
-        wanted = reconstructor(torch.from_numpy(measured), torch.ones(measured.shape, dtype=torch.uint8))
-        apart = (
-            int(np.abs(measured.astype(int) - expected.numpy()).max()),
-            int(np.abs(rebuilt.astype(int) - wanted.numpy()).max()),
-        )
-        print(f"{height} x {width} blocks: measurements {apart[0]}, gray levels {apart[1]} apart")
-        if max(apart) > 1:
-            raise SystemExit("onnxruntime and PyTorch disagree")
+    print(f"exported {entry['name']}")
 
 
 if __name__ == "__main__":

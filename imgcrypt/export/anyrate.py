@@ -1,138 +1,176 @@
-"""The net ``anyrate`` as onnxruntime runs it: one net for every rate, whose payload is a string of bits."""
+"""The net ``anyrate`` as ONNX files and tables: imgcrypt.runtime.anyrate runs them."""
 
 from __future__ import annotations
 
-import functools
-import io
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from imgcrypt.errors import DamagedError
-from imgcrypt.export import bitplanes
-from imgcrypt.export.runtime import Net, tiles
+from imgcrypt import runtime
+from imgcrypt.codec import bitplanes
+from imgcrypt.codec.bitplanes import PLANES, SIDE
+from imgcrypt.export import onnx_files
+from imgcrypt.nets.anyrate import Anyrate
+from imgcrypt.nets.sampling import FULL
+from imgcrypt.runtime.anyrate import AnyrateNet
+from imgcrypt.runtime.zoo import Entry
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Bytes = NDArray[np.uint8]
-
-
-TRAINED_LEVELS = (84, 276)
-"""Levels of worth that training has seen."""
-
-
-class AnyrateNet(Net):
-    """As its base class, but a rate can be chosen for each picture."""
-
-    @functools.cached_property
-    def tables(self) -> bitplanes.Tables:
-        """The classes' tables, from the zoo."""
-        held = np.load(io.BytesIO(self.entry.read("tables")))
-        return bitplanes.Tables(
-            (held["steps0"], held["steps1"]), (held["means0"], held["means1"]), held["gains"].astype(np.int16)
-        )
-
-    def measure(self, colors: Bytes, rate: float | None) -> Bytes:
-        """The payload of a picture (H, W, C) at a rate, by default the manifest's: uint8 (n,)."""
-        rate = rate or self.entry.rate(colors.shape[2])
-        assert rate is not None  # zoo.choose saw to it
-        return self.at_rates(colors)(rate)
-
-    def at_rates(self, colors: Bytes) -> Callable[[float], Bytes]:
-        """A function from rates to payloads of one picture (H, W, C), which samples it no more than needed."""
-        height, width, channels = colors.shape
-        missing = [(0, -length % bitplanes.SIDE) for length in (height, width)]
-        padded = np.pad(colors, [*missing, (0, 0)], "edge")
-        describe = functools.cache(lambda mode: self.describe(padded, mode))
-
-        def measure(rate: float) -> Bytes:
-            length = bitplanes.size(rate, height, width, channels)
-            mode = bitplanes.mode(length, bitplanes.superblocks(height, width), channels)
-            return bitplanes.pack(self.tables, *describe(mode), length)
-
-        return measure
-
-    def rebuild(self, payload: Bytes, valid: Bytes | None, height: int, width: int) -> Bytes:
-        """The picture (height, width, C) of a payload.
-
-        Args:
-            payload: uint8 (n,).
-            valid: uint8 (n,), 1 where a byte is known, else 0; or ``None`` if all are.
-            height, width: of the picture.
-
-        Raises:
-            DamagedError: the payload is too short for such a picture.
-        """
-        side, tables = bitplanes.SIDE, self.tables
-        if len(payload) < bitplanes.size(0, height, width, tables.channels):
-            raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
-        rows, columns = -(-height // side), -(-width // side)
-        known = bitplanes.unpack(tables, payload, valid, rows, columns)
-        expected = tables.first(known.classes, known.mode)
-        if valid is not None:
-            firsts, there = bitplanes.first_coefficients(tables, known)
-            expected = np.where(there, expected, _fill(firsts, there, known.mode))
-        return self.picture(known, expected)[:height, :width]
-
-    def picture(self, known: bitplanes.Known, expected: NDArray[np.float32]) -> Bytes:
-        """The picture of whole superblocks, uint8 (32 h, 32 w, C), with the blocks' expected first coefficients."""
-        tables = self.tables
-
-        def run(top: int, bottom: int, left: int, right: int) -> Any:
-            classes = known.classes[top:bottom, left:right]
-            inputs = {
-                "indices": known.indices[top:bottom, left:right].view(np.int16),
-                "bits": known.bits[top:bottom, left:right],
-                "steps": tables.expand(classes, known.mode),
-                "means": expected[top:bottom, left:right],
-                "mode": np.array(known.mode),
-                "level": np.array(self.level(known)),
-            }
-            return self._session("reconstructor").run(None, inputs)[0]
-
-        height, width = known.classes.shape[:2]
-        return self._tiled(height, width, (bitplanes.SIDE, tables.channels), run)
-
-    def level(self, known: bitplanes.Known) -> int:
-        """The level of worth that the reconstructor is told."""
-        return int(np.clip(known.level, *TRAINED_LEVELS))
-
-    def describe(self, colors: Bytes, mode: int) -> tuple[Bytes, NDArray[np.uint16]]:
-        """Classes uint8 (h, w, 4) and indices uint16 (h, w, C * 1024) of a picture of whole superblocks."""
-        side = bitplanes.SIDE
-        height, width = colors.shape[0] // side, colors.shape[1] // side
-        classes = np.empty((height, width, 4), np.uint8)
-        indices = np.empty((height, width, colors.shape[2] * side**2), np.int16)
-        for top, bottom in tiles(height):
-            for left, right in tiles(width):
-                part = colors[top * side : bottom * side, left * side : right * side]
-                results = self._session("sampler").run(None, {"image": part, "mode": np.array(mode)})
-                classes[top:bottom, left:right], indices[top:bottom, left:right] = (
-                    results[0],
-                    results[1].view(np.uint16),
-                )
-        return classes, indices.view(np.uint16)
+DEFAULT_RATE = 0.18
+"""Of pictures for which none is asked."""
+HALO = 2
+"""Superblocks: the last move of coefficients into their intervals needs whole superblocks, and these the moved ones 6
+convolutions of 2 pixels around; the first move needs again whole ones, and 7 convolutions around."""
 
 
-def _fill(firsts: NDArray[np.float32], known: NDArray[np.bool_], mode: int) -> NDArray[np.float32]:
-    """First coefficients (h, w, C, 4), each as the blocks around it have them where they are known."""
-    import cv2
+class SamplerGraph(nn.Module):
+    """Picture uint8 (32 h, 32 w, C) and mode -> classes uint8 (h, w, 4), indices int16 (h, w, C * 1024)."""
 
-    height, width, channels = firsts.shape[:3]
-    side = 2 if mode else 1
-    filled = np.zeros_like(firsts)
-    for channel in range(channels):
-        values, weights = (
-            each[:, :, channel, : side**2].reshape(height, width, side, side).swapaxes(1, 2).reshape(height * side, -1)
-            for each in (np.where(known, firsts, 0), known.astype(np.float32))
-        )
-        # The nearer, the heavier; what is far counts where nothing is near.
-        value, weight = (
-            cv2.GaussianBlur(each, (0, 0), 0.7) + 1e-3 * cv2.GaussianBlur(each, (0, 0), 5.0)
-            for each in (values.astype(np.float32), weights)
-        )
-        around = (value / np.maximum(weight, 1e-9)).reshape(height, side, width, side)
-        filled[:, :, channel, : side**2] = around.swapaxes(1, 2).reshape(height, width, -1)
-    return filled
+    def __init__(self, net: Anyrate) -> None:
+        super().__init__()
+        self.sampler = net.sampler
+        for mode in (0, 1):
+            for name, tensor in zip(("weights", "bias"), net.sampler.rule(mode), strict=True):
+                self.register_buffer(f"{name}{mode}", tensor)
+
+    def forward(self, image: Tensor, mode: Tensor) -> tuple[Tensor, Tensor]:
+        picture = image.permute(2, 0, 1).unsqueeze(0).float()
+        coefficients = self.sampler.coefficients(picture, mode)
+        one = self.sampler.classes(coefficients, 0, (self.weights0, self.bias0))
+        four = self.sampler.classes(coefficients, 1, (self.weights1, self.bias1))
+        classes = torch.where(mode == 0, one, four)
+        laws = zip(self.sampler.laws(classes, 0), self.sampler.laws(classes, 1), strict=True)
+        steps, means = (torch.where(mode == 0, *pair) for pair in laws)
+        indices = self.sampler.indices(coefficients, steps, means)[0].flatten(2)
+        return classes[0].to(torch.uint8), indices.to(torch.int16)
+
+
+class ReconstructorGraph(nn.Module):
+    """Indices int16 (h, w, C * 1024), their known bits and steps, uint8 of that shape, the blocks' means (h, w, C, 4),
+    mode and threshold -> picture uint8 (32 h, 32 w, C)."""
+
+    def __init__(self, net: Anyrate) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, indices: Tensor, bits: Tensor, steps: Tensor, means: Tensor, mode: Tensor, threshold: Tensor
+    ) -> Tensor:
+        h, w, c = indices.shape[0], indices.shape[1], self.net.channels
+
+        def in_place(each: Tensor) -> Tensor:
+            return each.reshape(h, w, c, SIDE, SIDE).permute(2, 0, 3, 1, 4).reshape(1, c, h * SIDE, w * SIDE)
+
+        firsts = F.pad(means.reshape(h, w, c, 2, 1, 2, 1), (0, 15, 0, 0, 0, 15))
+        # Moved while they are small integers, which is cheaper.
+        known = self.net.sampler.known(in_place(indices).int(), in_place(bits).int(), in_place(steps), in_place(firsts))
+        picture = self.net.reconstructor(known, threshold.reshape(1), mode)
+        return picture.clamp(0, 255).round().to(torch.uint8)[0].permute(1, 2, 0)
+
+
+@torch.no_grad()
+def export(model: Anyrate, kind: str, rate: float, gray: bool, folder: Path) -> dict[str, Any]:
+    """Write the files and check them: the manifest's entry, less the training. The net serves more than ``rate``."""
+    name = f"{kind}-{'gray' if gray else 'color'}"
+    channels = model.channels
+    size = channels * SIDE**2
+    h, w = 2, 3
+    image = torch.randint(0, 256, (h * SIDE, w * SIDE, channels), dtype=torch.uint8)
+    maps = {
+        "indices": torch.randint(0, FULL, (h, w, size), dtype=torch.int16),
+        "bits": torch.randint(0, PLANES + 1, (h, w, size), dtype=torch.uint8),
+        "steps": torch.randint(0, 256, (h, w, size), dtype=torch.uint8),
+        "means": torch.zeros(h, w, channels, 4),
+    }
+    axes = {0: "rows", 1: "columns"}
+    sampler, reconstructor = SamplerGraph(model), ReconstructorGraph(model)
+    tables = _write_tables(model, folder / f"{name}-tables.npz")
+    files = {
+        "sampler": onnx_files.write(
+            sampler,
+            {"image": image, "mode": torch.tensor(1)},
+            ["classes", "indices"],
+            dict.fromkeys(("image", "classes", "indices"), axes),
+            folder / f"{name}-sampler.onnx",
+            half_precision_axes=2,
+        ),
+        "reconstructor": onnx_files.write(
+            reconstructor,
+            maps | {"mode": torch.tensor(1), "level": torch.tensor(150)},
+            ["image"],
+            dict.fromkeys((*maps, "image"), axes),
+            folder / f"{name}-reconstructor.onnx",
+            half_precision_axes=4,
+            # So that the reconstructor's SHA-256, which is in every file, stands for the tables too.
+            notes={"tables": tables["sha256"]},
+        ),
+    }
+    entry = {
+        "name": name,
+        "color_rate": None if gray else DEFAULT_RATE,
+        "gray_rate": DEFAULT_RATE if gray else None,
+        "layout": "bits",
+        "block": SIDE,
+        "block_bytes": 0,
+        "halo": HALO,
+        **files,
+        "tables": tables,
+    }
+    _check_parity(Entry.from_json(entry, folder), sampler, reconstructor)
+    return entry
+
+
+def _write_tables(model: Anyrate, path: Path) -> dict[str, str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    steps = model.sampler.steps.reshape(2, -1, model.channels, SIDE, SIDE)
+    np.savez_compressed(
+        path,
+        steps0=steps[0].flatten(1).numpy(),
+        steps1=steps[1, :, :, :16, :16].flatten(1).numpy(),
+        means0=model.sampler.means[0].numpy(),
+        means1=model.sampler.means[1].numpy(),
+        gains=model.sampler.gains.numpy().astype(np.int16),
+    )
+    return onnx_files.stamp(path)
+
+
+def _check_parity(entry: Entry, sampler: SamplerGraph, reconstructor: ReconstructorGraph) -> None:
+    """onnxruntime must find PyTorch's classes and indices, but for a few at a cell's edge, and its picture within one
+    gray level, up to the weights in half precision."""
+    net = runtime.load(entry, "cpu")
+    assert isinstance(net, AnyrateNet)
+    channels = net.tables.channels
+    rng = np.random.default_rng(0)
+    for height, width in ((1, 1), (2, 5), (7, 3)):
+        coarse = torch.from_numpy(rng.random((1, channels, height * 4, width * 4), np.float32))
+        smooth = F.interpolate(coarse, (height * SIDE, width * SIDE), mode="bicubic").clamp(0, 1)
+        picture = (smooth[0].permute(1, 2, 0) * 255).round().to(torch.uint8)
+        for rate in (0.02, 0.3):
+            length = bitplanes.size(rate, height * SIDE, width * SIDE, channels)
+            mode = bitplanes.mode(length, height * width, channels)
+            classes, indices = net.describe(picture.numpy(), mode)
+            expected = sampler(picture, torch.tensor(mode))
+            same = (classes == expected[0].numpy()).all(-1)
+            close = np.abs(indices.astype(int) - expected[1].numpy())[same]
+            known = bitplanes.unpack(
+                net.tables, bitplanes.pack(net.tables, classes, indices, length), None, height, width
+            )
+            rebuilt = net.picture(known, net.tables.dc_means(known.classes, mode))
+            wanted = reconstructor(
+                torch.from_numpy(known.indices.view(np.int16)),
+                torch.from_numpy(known.bits),
+                torch.from_numpy(net.tables.expand(known.classes, mode)),
+                torch.from_numpy(net.tables.dc_means(known.classes, mode)),
+                torch.tensor(mode),
+                torch.tensor(net.threshold(known)),
+            )
+            apart = int(np.abs(rebuilt.astype(int) - wanted.numpy()).max())
+            print(
+                f"{height} x {width}, rate {rate}: {same.mean():.1%} of the classes the same, "
+                f"indices {close.max(initial=0)}, gray levels {apart} apart"
+            )
+            if same.mean() < 0.9 or close.max(initial=0) > 1 or apart > 1:
+                raise SystemExit("onnxruntime and PyTorch disagree")

@@ -20,7 +20,7 @@ def write(
     outputs: list[str],
     axes: dict[str, dict[int, str]],
     path: Path,
-    halved: int = 0,
+    half_precision_axes: int = 0,
     notes: dict[str, str] | None = None,
 ) -> dict[str, str]:
     """Write a graph and check it: the file's name and SHA-256, for the manifest.
@@ -31,7 +31,7 @@ def write(
         outputs: their names.
         axes: the dynamic axes by input and output.
         path: of the file.
-        halved: only weights of so many axes are kept in half precision; 0 means all large ones.
+        half_precision_axes: only weights of so many axes are kept in half precision; 0 means all large ones.
         notes: go into the file as its metadata.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def write(
         dynamo=False,
     )
     model = onnx.load(str(path))
-    _halve(model.graph, halved)
+    _to_half_precision(model.graph, half_precision_axes)
     helper.set_model_props(model, notes or {})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(path))
@@ -60,7 +60,7 @@ def stamp(path: Path) -> dict[str, str]:
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _halve(graph: onnx.GraphProto, axes: int) -> None:
+def _to_half_precision(graph: onnx.GraphProto, axes: int) -> None:
     """Keep the large weights as float16: half the size on disk. onnxruntime widens them once, when it loads."""
     casts = []
     for initializer in list(graph.initializer):

@@ -1,1 +1,1 @@
-"""The nets in PyTorch and their training. Nothing at run time imports this package: see imgcrypt.export."""
+"""The nets in PyTorch and their training. Nothing at run time imports this package: see imgcrypt.runtime."""

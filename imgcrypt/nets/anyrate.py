@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imgcrypt.export.bitplanes import SIDE
+from imgcrypt.codec.bitplanes import SIDE
 from imgcrypt.nets.sampling import BLOCKS, Sampler, cosines, damage, fit, in_place
 
 BANDS = 8
 """Frequency bands whose uncertainty the reconstruction is told."""
 UNSHUFFLE = 2
-MODE_LEVELS = ((195, 276), (84, 230))
-"""Levels of worth, in 16ths of an octave of squared gray levels, of the training's pictures by mode."""
-VALIDATED_LEVELS = (105, 150, 196, 240, 275)
+MODE_THRESHOLDS = ((195, 276), (84, 230))
+"""Thresholds of the bits' worth, in 16ths of an octave of squared gray levels, of the training's pictures by mode."""
+VALIDATED_THRESHOLDS = (105, 150, 196, 240, 275)
 """About rate 0.43, 0.26, 0.11, 0.03 and 0.01 on gray photographs."""
 SLOPE = 0.1
 """Of the rectifier on its negative side."""
@@ -48,7 +48,7 @@ class Anyrate(nn.Module):
         fit(self.sampler, pictures[:, : self.channels] * 255)
 
     def loss(self, pictures: Tensor, seed: int, mixed: bool) -> Tensor:
-        """What to minimize: the mean logarithm of the pictures' mean squared errors, each at a level of its own.
+        """What to minimize: the mean logarithm of the pictures' mean squared errors, each at a threshold of its own.
 
         So a decibel counts the same at every rate. Some of the pictures lose bytes, or get wrong ones.
 
@@ -61,21 +61,23 @@ class Anyrate(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             mode = int(torch.rand((), generator=generator) < 0.68)
-            low, high = MODE_LEVELS[mode]
-            levels = (low + (high - low) * torch.rand(len(pictures), generator=generator)).long().to(pictures.device)
-            known = self.known(pictures, levels, mode, generator)
+            low, high = MODE_THRESHOLDS[mode]
+            thresholds = (
+                (low + (high - low) * torch.rand(len(pictures), generator=generator)).long().to(pictures.device)
+            )
+            known = self.known(pictures, thresholds, mode, generator)
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=mixed):
-            rebuilt = self.reconstructor(known, levels, mode)
+            rebuilt = self.reconstructor(known, thresholds, mode)
         return ((rebuilt - pictures).square().mean((1, 2, 3)) + 0.05).log().mean()
 
     def known(
-        self, pictures: Tensor, levels: Tensor, mode: int, generator: torch.Generator | None = None
+        self, pictures: Tensor, thresholds: Tensor, mode: int, generator: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
-        """What a payload tells of pictures in [0, 255] at their levels, (N,); damaged at random with a generator."""
+        """What payloads tell of pictures in [0, 255] at their thresholds, (N,); damaged at random with a generator."""
         sampler = self.sampler
         coefficients = sampler.coefficients(pictures, mode)
         steps, means = sampler.laws(sampler.classes(coefficients, mode), mode)
-        bits = sampler.bits(steps, levels.view(-1, 1, 1, 1, 1, 1))
+        bits = sampler.bits(steps, thresholds.view(-1, 1, 1, 1, 1, 1))
         indices = sampler.indices(coefficients, steps, means)
         if generator is not None and (kind := float(torch.rand((), generator=generator))) < 0.3:
             # Half of the batch loses bytes, has wrong ones, or both.
@@ -87,15 +89,23 @@ class Anyrate(nn.Module):
         return sampler.known(*(in_place(each) for each in (indices, bits, steps, means)))
 
     def validate(self, picture: Tensor) -> dict[str, float]:
-        """PSNR in dB, after rounding, of a picture (1, 3, H, W) in [0, 1] at some levels of worth."""
+        """PSNR in dB, after rounding, of a picture (1, 3, H, W) in [0, 1] at some thresholds."""
         height, width = (length // SIDE * SIDE for length in picture.shape[2:])
         picture = (picture[:, : self.channels, :height, :width] * 255).contiguous()
         found = {}
-        for level in VALIDATED_LEVELS:
-            levels, mode = torch.tensor([level], device=picture.device), int(level < MODE_LEVELS[0][0] + 20)
-            rebuilt = self.reconstructor(self.known(picture, levels, mode), levels, mode).clamp(0, 255).round()
-            found[f"level {level}"] = float(10 * (255**2 / (rebuilt - picture).square().mean()).log10())
+        for threshold in VALIDATED_THRESHOLDS:
+            thresholds, mode = (
+                torch.tensor([threshold], device=picture.device),
+                int(threshold < MODE_THRESHOLDS[0][0] + 20),
+            )
+            rebuilt = self.reconstructor(self.known(picture, thresholds, mode), thresholds, mode).clamp(0, 255).round()
+            found[f"threshold {threshold}"] = float(10 * (255**2 / (rebuilt - picture).square().mean()).log10())
         return found
+
+
+def build(rate: float, gray: bool) -> Anyrate:
+    """An untrained net, for color or for gray pictures alone; it serves every rate."""
+    return Anyrate(1 if gray else 3)
 
 
 class Reconstructor(nn.Module):
@@ -112,19 +122,19 @@ class Reconstructor(nn.Module):
         self.enter = nn.Conv2d(maps + channels * BANDS + 1, width, 3, padding=1)
         self.stages = nn.ModuleList(Stage(maps, width) for _ in range(stages))
 
-    def forward(self, known: tuple[Tensor, ...], level: Tensor, mode: int) -> Tensor:
+    def forward(self, known: tuple[Tensor, ...], threshold: Tensor, mode: int) -> Tensor:
         """Pictures (N, C, 32 h, 32 w), about [0, 255] and not clipped.
 
         Args:
             known: from :meth:`Sampler.known`, each (N, C, 32 h, 32 w).
-            level: of worth, (N,) or (1,).
+            threshold: of the bits' worth, (N,) or (1,).
             mode: of the transform.
         """
         sampler = self.sampler[0]
         low, high, centroid, variance = known
         patches = self.patches(_exactly(sampler.inverse, centroid, mode))
         doubt, error = self.doubt(variance, mode)
-        water = (level.to(doubt) / 256 - 0.5).view(-1, 1, 1, 1).expand(doubt.shape[0], 1, *doubt.shape[2:])
+        water = (threshold.to(doubt) / 256 - 0.5).view(-1, 1, 1, 1).expand(doubt.shape[0], 1, *doubt.shape[2:])
         features = F.leaky_relu(self.enter(torch.cat([self.maps(patches, error), doubt, water], 1)), SLOPE)
         for i, stage in enumerate(self.stages):
             change, features = stage(self.maps(patches, error), features)

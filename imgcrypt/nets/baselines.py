@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imgcrypt.nets.fclbcnn import BLOCK, Net, patches, quantize, ridge
+from imgcrypt.errors import NetError
+from imgcrypt.nets.fclbcnn import BLOCK, BlockModel, patches, quantize, ridge
 
 MEASUREMENTS = {0.01: 10, 0.04: 43, 0.10: 109, 0.25: 272}
 """Rate -> measurements of a block, as these papers round them."""
@@ -26,7 +27,7 @@ SEED = 0
 """Of the random matrix: nets of one rate share it."""
 
 
-class Baseline(Net):
+class Baseline(BlockModel):
     """A net of this kind for gray pictures in three equal channels."""
 
     LINEAR = ("reconstructor.linear.",)
@@ -219,3 +220,16 @@ class ConvToOne(nn.Module):
 
 METHODS = {"reconnet": ReconNet, "dr2net": Dr2Net, "msrnet": MsrNet}
 """Name -> reconstructor."""
+
+
+def build(method: str, rate: float, gray: bool) -> Baseline:
+    """An untrained net of this method and rate, for gray pictures.
+
+    Raises:
+        NetError: the rate is not served, or the net is to be for color.
+    """
+    if not gray:
+        raise NetError(f"{method} is for gray pictures alone; ask for a gray net")
+    if rate not in MEASUREMENTS:
+        raise NetError(f"rate {rate} is not served; choose one of {', '.join(map(str, MEASUREMENTS))}")
+    return Baseline(method, MEASUREMENTS[rate])

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imgcrypt.errors import NetError
+
 BLOCK = 33
 """Side of a block in pixels."""
 SIDE = 24
@@ -28,13 +30,17 @@ SIDE = 24
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 """Gray from RGB: ITU-R BT.601."""
+COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
+"""Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
+GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
+"""Rate -> grid and depth of a net for gray alone."""
 
 
-class Net(nn.Module):
-    """What training and export know of a net: a sampler, a reconstructor, and 8-bit measurements between them.
+class BlockModel(nn.Module):
+    """What training and export know of a net that samples block by block.
 
-    A block has ``grid x grid`` cells of ``depth`` measurements each, so that the rate of a color picture is
-    ``grid**2 * depth / (3 * 33**2)``.
+    A sampler, a reconstructor, and 8-bit measurements between them. A block has ``grid x grid`` cells of ``depth``
+    measurements each, so that the rate of a color picture is ``grid**2 * depth / (3 * 33**2)``.
     """
 
     LINEAR: tuple[str, ...]
@@ -43,6 +49,8 @@ class Net(nn.Module):
     """Pixels a side of the training's pictures."""
     WARM_CROPS = 1500
     """Crops from which :meth:`warm_start` solves the linear layers."""
+    BRANCHES: tuple[str, ...] = ()
+    """What :meth:`branches` gives beside their sum, as the exported reconstructor calls it."""
     GRAY_SHARE = 0.25
     """Share of gray crops in the training of a net for color, so that it serves both kinds of picture."""
     LARGEST_GRADIENT = 0.05
@@ -66,6 +74,10 @@ class Net(nn.Module):
     def rebuild(self, measurements: Tensor) -> Tensor:
         """Quantize measurements to 8 bits and rebuild the picture, not clipped."""
         return self.reconstructor(quantize(measurements))
+
+    def branches(self, measurements: Tensor) -> tuple[Tensor, ...]:
+        """Pictures of quantized measurements whose sum is the reconstruction, one for each branch of the net."""
+        return (self.reconstructor(measurements),)
 
     def loss(self, pictures: Tensor, seed: int, mixed: bool) -> Tensor:
         """What to minimize: the mean squared error of pictures (N, 3, 33 h, 33 w) in [0, 1].
@@ -99,15 +111,19 @@ class Net(nn.Module):
         return found
 
 
-class Fclbcnn(Net):
+class Fclbcnn(BlockModel):
     """Sampler and reconstructor for one rate, with 1 or 3 cells along a block's side."""
 
     LINEAR = ("sampler.cells.", "reconstructor.colors.")
+    BRANCHES = ("colors", "contours")
 
     def __init__(self, grid: int = 3, depth: int = 64, features: int = 16, width: int = 64) -> None:
         if BLOCK % grid or SIDE % grid:
             raise ValueError(f"a grid of {grid} cells divides neither {BLOCK} pixels nor {SIDE}; use 1 or 3")
         super().__init__(grid, depth, Sampler(grid, depth, features), Reconstructor(grid, depth, width))
+
+    def branches(self, measurements: Tensor) -> tuple[Tensor, ...]:
+        return self.reconstructor.branches(measurements)
 
     @torch.no_grad()
     def warm_start(self, pictures: Tensor) -> None:
@@ -137,6 +153,18 @@ class Fclbcnn(Net):
         reconstructor.colors.bias.copy_(blocks_mean - rows_mean @ theta)
         reconstructor.contours[-1].weight.zero_()
         reconstructor.contours[-1].bias.zero_()
+
+
+def build(rate: float, gray: bool) -> Fclbcnn:
+    """An untrained net of one rate, for color or for gray pictures alone.
+
+    Raises:
+        NetError: the rate is not served.
+    """
+    shapes = GRAY_SHAPES if gray else COLOR_SHAPES
+    if rate not in shapes:
+        raise NetError(f"rate {rate} is not served; choose one of {', '.join(map(str, shapes))}")
+    return Fclbcnn(*shapes[rate])
 
 
 class Sampler(nn.Module):
@@ -178,6 +206,11 @@ class Reconstructor(nn.Module):
         )
 
     def forward(self, measurements: Tensor) -> Tensor:
+        colors, contours = self.branches(measurements)
+        return colors + contours
+
+    def branches(self, measurements: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures of the fully connected branch and of the other one, which are added."""
         with torch.autocast(measurements.device.type, enabled=False):
             colors = F.pixel_shuffle(self.colors(measurements), BLOCK)
         height, width = measurements.shape[2] // self.grid, measurements.shape[3] // self.grid
@@ -185,7 +218,7 @@ class Reconstructor(nn.Module):
             self.squeeze(measurements), size=(height * 11, width * 11), mode="bilinear", align_corners=False
         )
         contours = self.contours(torch.cat([maps, F.pixel_unshuffle(colors, 3)], 1))
-        return colors + F.pixel_shuffle(contours, 3)
+        return colors, F.pixel_shuffle(contours, 3)
 
 
 def quantize(measurements: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
 Sampling is linear: the discrete cosine transform of each block in the planes of a fixed rotation of the colors. A
 superblock of 32 x 32 pixels is one block at low rates and four of 16 x 16 at higher ones. Every block has one of 256
 classes, which say how large each of its coefficients is expected to be (classified transform coding: Chen and Smith,
-IEEE Trans. Commun. 25, 1977). Each coefficient gets the bits that pay for themselves at one level of worth for the
-whole picture (reverse water-filling), and a bit more only ever halves the interval that a coefficient is known to
-lie in. docs/format.md, section 5.
+IEEE Trans. Commun. 25, 1977). Each coefficient gets the bits whose worth reaches one threshold for the whole
+picture (reverse water-filling), and a bit more only ever halves the interval that a coefficient is known to lie in.
+docs/format.md, section 5.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imgcrypt.export.bitplanes import COMPANDER, PLANES, SCALE_ORIGIN, SCALE_STEPS, SIDE
+from imgcrypt.codec.bitplanes import COMPANDER, PLANES, SCALE_ORIGIN, SCALE_STEPS, SIDE
 
 BLOCKS = (32, 16)
 """Side of a block by mode: 0 for low rates, 1 for higher ones."""
@@ -79,7 +79,7 @@ class Sampler(nn.Module):
     def rule(self, mode: int) -> tuple[Tensor, Tensor]:
         """What magnitudes of a block's coefficients cost in each class, (n, CLASSES), and a class by itself.
 
-        The Laplacian's log-likelihood. The first coefficients do not count: the quantizer takes care of their means.
+        The Laplacian's log-likelihood. The DC coefficients do not count: the quantizer takes care of their means.
         """
         sizes = _split(self.sizes(mode).unflatten(-1, (self.channels, SIDE, SIDE)), mode)[:, 0].flatten(1)
         expected = sizes.clamp(min=FLOORS[mode]) / math.sqrt(2)
@@ -102,9 +102,9 @@ class Sampler(nn.Module):
         firsts = F.pad(self.means[1][classes][..., None, None], (0, 15, 0, 15))
         return _join(quarters.reshape(n, h, w, 4, -1)).int(), _join(firsts.reshape(n, h, w, 4, -1))
 
-    def bits(self, steps: Tensor, level: Tensor) -> Tensor:
-        """Bits of each coefficient whose worth reaches the level (which broadcasts): int64, 0 to PLANES."""
-        return torch.stack([2 * steps + gain >= level for gain in self.gains.tolist()]).sum(0)
+    def bits(self, steps: Tensor, threshold: Tensor) -> Tensor:
+        """Bits of each coefficient whose worth reaches the threshold (which broadcasts): int64, 0 to PLANES."""
+        return torch.stack([2 * steps + gain >= threshold for gain in self.gains.tolist()]).sum(0)
 
     def indices(self, coefficients: Tensor, steps: Tensor, means: Tensor) -> Tensor:
         """The cell of each coefficient among FULL of them: int64."""
@@ -130,7 +130,7 @@ def damage(
 ) -> tuple[Tensor, Tensor]:
     """What remains of indices and bits of superblocks (N, ...) when bytes are lost, or wrong, at random.
 
-    A byte holds eight bits, coefficient by coefficient, as imgcrypt.export.bitplanes packs them.
+    A byte holds eight bits, coefficient by coefficient, as imgcrypt.codec.bitplanes packs them.
     A bit below a lost one is worth nothing. A wrong byte is any.
     """
     device = indices.device
@@ -189,7 +189,7 @@ def fit(sampler: Sampler, pictures: Tensor, rounds: int = 12) -> None:
 
 @torch.no_grad()
 def cover(sampler: Sampler) -> None:
-    """Widen what is expected of first coefficients until the quantizer reaches those of any picture.
+    """Widen what is expected of DC coefficients until the quantizer reaches those of any picture.
 
     Photographs have few flat blocks of strong colors, other pictures many.
     """

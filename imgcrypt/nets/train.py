@@ -21,18 +21,10 @@ import torch
 import typer
 from torch import Tensor, nn
 
+from imgcrypt.errors import NetError
 from imgcrypt.nets import data
-from imgcrypt.nets.anyrate import Anyrate
-from imgcrypt.nets.baselines import MEASUREMENTS, METHODS, Baseline
-from imgcrypt.nets.fclbcnn import Fclbcnn, Net
-from imgcrypt.nets.restorer import Restorer
+from imgcrypt.nets.registry import NETS, Model, build
 
-NETS = ("anyrate", "fclbcnn", "restorer", *METHODS)
-"""The names of the nets."""
-COLOR_SHAPES = {0.08: (3, 30), 0.10: (3, 36), 0.18: (3, 64)}
-"""Rate -> grid and depth of a net for color; on gray pictures its rate is three times that."""
-GRAY_SHAPES = {0.01: (1, 10), 0.04: (1, 43), 0.10: (3, 12)}
-"""Rate -> grid and depth of a net for gray alone."""
 LEARNING_RATE = 1e-3
 LINEAR_SHARE = 0.03
 """Of the learning rate, for the layers that warm_start solves: Adam's noise would undo the solution."""
@@ -45,24 +37,6 @@ PAUSE = 60.0
 """Seconds between two validations, each with its checkpoint, or more where they are slow."""
 HOLD_OUT = 20
 """Every so manyth picture is kept for validation."""
-
-
-def build(net: str, rate: float, gray: bool) -> Net | Anyrate | Restorer:
-    """An untrained net of this name and rate, for color or gray pictures alone; anyrate, restorer serve every rate."""
-    if net not in NETS:
-        raise typer.BadParameter(f"no net is called {net!r}; choose one of {', '.join(NETS)}")
-    if net == "anyrate":
-        return Anyrate(1 if gray else 3)
-    if net == "restorer":
-        return Restorer()
-    if net in METHODS and not gray:
-        raise typer.BadParameter(f"{net} is for gray pictures alone; add --gray")
-    rates = MEASUREMENTS if net in METHODS else GRAY_SHAPES if gray else COLOR_SHAPES
-    if rate not in rates:
-        raise typer.BadParameter(f"rate {rate} is not served; choose one of {', '.join(map(str, rates))}")
-    if net in METHODS:
-        return Baseline(net, MEASUREMENTS[rate])
-    return Fclbcnn(*(GRAY_SHAPES if gray else COLOR_SHAPES)[rate])
 
 
 def main(
@@ -88,7 +62,11 @@ def main(
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{out} holds a training; go on with it by --resume, or give another --out")
-    trainer = Trainer(build(net, rate, gray), device, steps, minutes)
+    try:
+        model = build(net, rate, gray)
+    except NetError as error:
+        raise typer.BadParameter(str(error)) from None
+    trainer = Trainer(model, device, steps, minutes)
     side = trainer.net.CROP
     pictures = data.load(folders, side)
     if len(pictures) < 2:
@@ -139,7 +117,7 @@ def main(
 class Trainer:
     """A net, its moving average, its optimizer and how far they are."""
 
-    def __init__(self, net: Net | Anyrate | Restorer, device: str, steps: int, minutes: float = math.inf) -> None:
+    def __init__(self, net: Model, device: str, steps: int, minutes: float = math.inf) -> None:
         self.net = net.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
         self.device, self.steps, self.minutes, self.step = device, steps, minutes, 0

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from imgcrypt import cipher, envelope
-from imgcrypt.cipher import launch, layout
+from imgcrypt.cipher import kernels, layout, schedule
 from imgcrypt.container import Header, Mode, Suite
 
 Words = npt.NDArray[np.uint64]
@@ -26,13 +26,14 @@ ROWS = layout.SEGMENT_ROWS
 
 def stream(seeds: Words) -> Words:
     """The words of every segment: uint64 (segments, rows, lanes)."""
-    words: Words = launch.kernels().keystream(seeds, cipher._cloud(KEY), ROWS).reshape(-1, ROWS, layout.LANES)
-    return words
+    words = np.empty((len(seeds) // layout.SEED_WORDS, ROWS * layout.LANES), np.uint64)
+    kernels.keystream_serial(0, len(words), seeds, schedule.cloud(KEY), ROWS, words)
+    return words.reshape(-1, ROWS, layout.LANES)
 
 
 @pytest.fixture(scope="module")
 def seeds() -> Words:
-    made: Words = cipher._stream(KEY, cipher.RAW_STREAM, SEGMENTS * layout.SEED_WORDS)
+    made: Words = schedule.stream(KEY, schedule.RAW_STREAM, SEGMENTS * layout.SEED_WORDS)
     return made
 
 
@@ -161,7 +162,7 @@ HEADER = Header(Suite.CHAOS, Mode.LOSSLESS, 1, 1, 1, 1, 1, 0, 20, bytes(32), byt
 
 
 def image_key(file_key: bytes = KEY, digest: bytes = HEADER.digest) -> bytes:
-    return envelope._image_keys(dataclasses.replace(HEADER, digest=digest), file_key)[0]
+    return envelope.image_keys(dataclasses.replace(HEADER, digest=digest), file_key)[0]
 
 
 @pytest.mark.parametrize(

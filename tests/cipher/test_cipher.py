@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imgcrypt import cipher
-from imgcrypt.cipher import launch, layout, reference
+from imgcrypt.cipher import kernels, layout, reference, schedule
 
 KEY = bytes(range(32))
 LENGTHS = [0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049, 4095, 4096, 4097, 8191, 12289, 33_000]
@@ -24,15 +24,15 @@ def message(size: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, size, np.uint8)
 
 
-def schedule(size: int, key: bytes) -> tuple[bytes, reference.Cloud, list[int], list[int]]:
-    seeds, cloud, (rows, columns) = cipher._schedule(size, key)
+def plain_schedule(size: int, key: bytes) -> tuple[bytes, reference.Cloud, list[int], list[int]]:
+    seeds, cloud, rows, columns = schedule.make(size, key)
     return seeds.astype("<u8").tobytes(), tuple(cloud.tolist()), rows.tolist(), columns.tolist()
 
 
 @pytest.mark.parametrize("size", LENGTHS)
 def test_kernels_give_the_bytes_of_the_reference(size: int) -> None:
     data = message(size)
-    seeds, cloud, rows, columns = schedule(size, KEY)
+    seeds, cloud, rows, columns = plain_schedule(size, KEY)
     scrambled = reference.scramble(data.tobytes(), seeds, cloud, rows, columns, inverse=False)
     enciphered = reference.decompose(scrambled, seeds, cloud, inverse=False)
     assert cipher.encipher(data, KEY).tobytes() == enciphered
@@ -41,8 +41,8 @@ def test_kernels_give_the_bytes_of_the_reference(size: int) -> None:
 
 
 def test_keystream_kernel_gives_the_bytes_of_the_reference() -> None:
-    seeds = cipher._stream(KEY, cipher.RAW_STREAM, 3 * layout.SEED_WORDS).astype("<u8").tobytes()
-    cloud = schedule(0, KEY)[1]
+    seeds = schedule.stream(KEY, schedule.RAW_STREAM, 3 * layout.SEED_WORDS).astype("<u8").tobytes()
+    cloud = plain_schedule(0, KEY)[1]
     segments = [
         reference.segment_stream(seeds[4096 * i : 4096 * (i + 1)], cloud, layout.SEGMENT_ROWS) for i in range(3)
     ]
@@ -94,7 +94,7 @@ def test_vectors_are_the_bytes_that_damage_ties_together(size: int) -> None:
 
 def places(size: int) -> np.ndarray:
     """Where in the message each byte of its scrambled form comes from: int (size,)."""
-    seeds, cloud, rows, columns = schedule(size, KEY)
+    seeds, cloud, rows, columns = plain_schedule(size, KEY)
     moves = reference.fine_places(size, seeds, cloud)
     cells = reference.coarse_places(size // layout.CELL, rows, columns)
     found = np.empty(size, int)
@@ -139,16 +139,6 @@ def test_a_damaged_byte_harms_its_own_vector_only(place: int, value: int) -> Non
     assert 1 <= harmed <= 2
 
 
-@pytest.mark.parametrize("bit", range(256))
-def test_every_key_bit_changes_the_whole_ciphertext(bit: int) -> None:
-    other = bytearray(KEY)
-    other[bit // 8] ^= 1 << bit % 8
-    data = np.zeros(8192, np.uint8)
-    apart = cipher.encipher(data, KEY) ^ cipher.encipher(data, bytes(other))
-    # 65,536 bits, half of them expected to differ, with a standard deviation of 128.
-    assert abs(int(np.bitwise_count(apart).sum()) - 32_768) < 6 * 128
-
-
 def test_first_words_of_neighboring_lanes_and_segments_are_unrelated() -> None:
     size = 64 * layout.SEGMENT_ROWS * layout.ROW_BYTES
     words = cipher.keystream(KEY, size).view("<u8").reshape(64, layout.SEGMENT_ROWS, layout.LANES)
@@ -174,8 +164,8 @@ def test_logistic_states_never_stick() -> None:
     # From the seeds that lead nearest to 0, 1/2, 3/4 and 1: all lanes must still move after 100 rows.
     words = [0, 1, 2**64 - 1, 2**63, 2**63 - 1, 3 * 2**62, 3 * 2**62 - 1, 2**62]
     seeds = np.resize(np.array(words, np.uint64), layout.SEED_WORDS)
-    cloud = np.array(schedule(0, KEY)[1])
-    rows = launch.kernels().keystream(seeds, cloud, 100).reshape(100, layout.LANES)
+    cloud = np.array(plain_schedule(0, KEY)[1])
+    rows = kernels.chaos(seeds, 0, cloud, 100).reshape(100, layout.LANES)
     late = rows[60:]
     assert all(len(np.unique(late[:, lane])) == len(late) for lane in range(layout.LANES))
     assert all(np.unique(late[:, lane] & np.uint64(0xFFFFFFFF)).size == len(late) for lane in range(len(words)))
@@ -201,20 +191,6 @@ def test_overwrite_gives_the_same_and_leaves_read_only_data_alone() -> None:
     np.testing.assert_array_equal(read_only, enciphered)
 
 
-def test_work_space_is_a_threads_own_and_bounded() -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    mine = cipher.work_space(1000, 0)
-    assert mine.ctypes.data % cipher.CACHE_LINE == 0
-    assert np.shares_memory(mine, cipher.work_space(500, 0))
-    assert not np.shares_memory(mine, cipher.work_space(500, 1))
-    with ThreadPoolExecutor(1) as pool:
-        assert not np.shares_memory(mine, pool.submit(cipher.work_space, 1000, 0).result())
-    large = cipher.work_space(cipher.WORK_SPACE + 1, 0)
-    assert len(large) == cipher.WORK_SPACE + 1
-    assert not np.shares_memory(large, cipher.work_space(cipher.WORK_SPACE + 1, 0))
-
-
 def test_results_survive_the_next_call() -> None:
     data = [message(9000, seed) for seed in range(3)]
     enciphered = [cipher.encipher(each, KEY) for each in data]
@@ -226,14 +202,14 @@ def test_each_kernel_is_compiled_once_whatever_the_input() -> None:
     program = """
 import numpy as np
 from imgcrypt import cipher
-from imgcrypt.cipher import launch
+from imgcrypt.cipher import kernels
 cipher.warm_up()
 data = np.zeros(9000, np.uint8)
 for given in (data, np.frombuffer(bytes(9000), np.uint8), data[3:], data[::2]):
     for overwrite in (False, True):
         cipher.decipher(cipher.encipher(given, bytes(32)), bytes(32), overwrite=overwrite)
         cipher.decipher(given, bytes(32), overwrite=overwrite)
-print(*(len(getattr(launch.kernels(), name).signatures) for name in ("scramble", "decompose")))
+print(*(len(getattr(kernels, name).signatures) for name in ("scramble_serial", "decompose_serial")))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "1 1\n"

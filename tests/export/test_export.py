@@ -12,12 +12,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="export needs imgcrypt[train]")
 pytest.importorskip("onnx", reason="export needs imgcrypt[train]")
 
+from imgcrypt import runtime  # noqa: E402
 from imgcrypt.errors import NetError  # noqa: E402
-from imgcrypt.export import runtime, zoo  # noqa: E402
 from imgcrypt.export.__main__ import main  # noqa: E402
-from imgcrypt.export.anyrate import AnyrateNet  # noqa: E402
 from imgcrypt.nets import train  # noqa: E402
 from imgcrypt.nets.anyrate import Anyrate  # noqa: E402
+from imgcrypt.runtime import zoo  # noqa: E402
+from imgcrypt.runtime.anyrate import AnyrateNet  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs imgcrypt[train]")
 import cv2  # noqa: E402
 import typer  # noqa: E402
 
+from imgcrypt.errors import NetError  # noqa: E402
 from imgcrypt.nets import data, train  # noqa: E402
 from imgcrypt.nets.fclbcnn import Fclbcnn  # noqa: E402
 
@@ -130,9 +131,9 @@ def test_minutes_end_the_training_and_count_over_its_parts(
 
 
 def test_unknown_nets_and_rates_are_refused() -> None:
-    with pytest.raises(typer.BadParameter, match="fclbcnn"):
+    with pytest.raises(NetError, match="fclbcnn"):
         train.build("resnet", 0.18, gray=False)
-    with pytest.raises(typer.BadParameter, match=r"0\.08, 0\.1, 0\.18"):
+    with pytest.raises(NetError, match=r"0\.08, 0\.1, 0\.18"):
         train.build("fclbcnn", 0.5, gray=False)
 
 

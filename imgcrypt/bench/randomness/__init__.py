@@ -1,0 +1,1 @@
+"""Raw keystream, and the batteries of statistical tests that read it."""

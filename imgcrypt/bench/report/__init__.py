@@ -1,0 +1,1 @@
+"""Every table and figure of the paper, measured and drawn, on one page."""

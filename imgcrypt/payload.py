@@ -1,0 +1,156 @@
+"""Pictures as payloads, the bytes that are encrypted, and back. docs/format.md, section 2.4."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imgcrypt import runtime
+from imgcrypt.arrays import Bytes, Image
+from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, NetRecord, Suite
+from imgcrypt.errors import DamagedError, NetError
+from imgcrypt.metrics import psnr
+from imgcrypt.runtime import zoo
+from imgcrypt.runtime.anyrate import AnyrateNet
+from imgcrypt.runtime.zoo import Entry
+
+
+def encode(
+    image: Image,
+    suite: Suite,
+    *,
+    lossless: bool,
+    rate: float | None,
+    target_psnr: float | None,
+    net: str | None,
+    provider: str,
+) -> tuple[Content, Bytes]:
+    """What a file is to hold, and its payload, uint8 (n,). For the arguments see imgcrypt.encrypt.
+
+    Raises:
+        NetError: no such net or rate, or the PSNR is out of reach.
+        ProviderError: the provider does not start.
+    """
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    record = None
+    if lossless:
+        payload = pack_samples(image)
+    else:
+        entry = zoo.choose(net, rate, channels)
+        record = NetRecord(entry.name, bytes.fromhex(entry.reconstructor_sha256), entry.block_bytes)
+        if target_psnr is None:
+            payload = measure(image, entry, provider, rate)
+        else:
+            payload = measure_for_psnr(image, entry, provider, target_psnr)
+    content = Content(
+        suite=suite,
+        mode=Mode.LOSSLESS if lossless else Mode.SAMPLED,
+        height=image.shape[0],
+        width=image.shape[1],
+        channels=channels,
+        sample_bytes=image.dtype.itemsize,
+        net=record,
+        chunk_exponent=CHUNK_EXPONENT,
+    )
+    return content, payload
+
+
+def decode(payload: Bytes, content: Content, provider: str) -> Image:
+    """The picture of a payload.
+
+    Raises:
+        DamagedError: the payload does not fit its picture.
+        NetError: the net that it needs is not installed.
+        ProviderError: the provider does not start.
+    """
+    return unpack_samples(payload, content) if content.mode is Mode.LOSSLESS else rebuild(payload, content, provider)
+
+
+def pack_samples(image: Image) -> Bytes:
+    """The samples, row by row, 16-bit ones little-endian: uint8 (n,)."""
+    return np.ascontiguousarray(image, f"<u{image.dtype.itemsize}").reshape(-1).view(np.uint8)
+
+
+def unpack_samples(payload: Bytes, content: Content) -> Image:
+    """The inverse of :func:`pack_samples`."""
+    shape = (content.height, content.width) + ((content.channels,) if content.channels > 1 else ())
+    return payload.view(f"<u{content.sample_bytes}").astype(f"u{content.sample_bytes}", copy=False).reshape(shape)
+
+
+def measure(image: Image, entry: Entry, provider: str, rate: float | None = None) -> Bytes:
+    """Measurements of the picture, then its alpha plane if it has one: uint8 (n,)."""
+    return _with_alpha(runtime.load(entry, provider).measure(_colors(image), rate), image)
+
+
+def measure_for_psnr(image: Image, entry: Entry, provider: str, target: float) -> Bytes:
+    """As :func:`measure`, at the smallest rate, within one hundredth of it, that comes back with ``target`` dB.
+
+    Raises:
+        NetError: the net has but one rate, or the highest rate comes back with less.
+    """
+    net = runtime.load(entry, provider)
+    if not isinstance(net, AnyrateNet):
+        raise NetError(f"the net {entry.name} has but one rate; leave out the net to aim at a PSNR")
+    colors = _colors(image)
+    at_rate = net.at_rates(colors)
+
+    def quality(payload: Bytes) -> float:
+        return psnr(colors, net.rebuild(payload, None, *colors.shape[:2]))
+
+    low, high = zoo.RATES
+    best = at_rate(high)
+    if not (reached := quality(best)) >= target:
+        raise NetError(
+            f"this picture comes back with {reached:.2f} dB at the highest rate; give a lower PSNR, or keep it lossless"
+        )
+    while high > 1.01 * low:
+        middle = (low * high) ** 0.5
+        payload = at_rate(middle)
+        if quality(payload) >= target:
+            high, best = middle, payload
+        else:
+            low = middle
+    return _with_alpha(best, image)
+
+
+def rebuild(payload: Bytes, content: Content, provider: str, valid: Bytes | None = None) -> Bytes:
+    """The picture of a sampled payload: uint8 (H, W), (H, W, 3) or (H, W, 4).
+
+    Args:
+        payload: uint8 (n,).
+        content: what the file holds, a net among it.
+        provider: what runs the net.
+        valid: uint8 (n,), 1 where a byte is known, 0 where it is lost; ``None`` if all are known.
+
+    Raises:
+        DamagedError: the payload does not fit the picture.
+        NetError: the net is not installed.
+        ProviderError: the provider does not start.
+    """
+    net, height, width = content.net, content.height, content.width
+    assert net is not None  # container.parse saw to it
+    entry = zoo.find(net.weights, net.name)
+    size = len(payload) - (height * width if content.channels == 4 else 0)
+    if net.block_bytes != entry.block_bytes or size < 0 or entry.rate(content.channels) is None:
+        raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
+    colors = runtime.load(entry, provider).rebuild(
+        payload[:size], None if valid is None else valid[:size], height, width
+    )
+    if colors.shape[2] == 1:
+        return np.ascontiguousarray(colors[:, :, 0])
+    if content.channels == 1:
+        # The mean of the three channels, rounded half up.
+        return np.asarray((colors.sum(2, dtype=np.uint16) * 2 + 3) // 6, np.uint8)
+    if content.channels == 4:
+        return np.dstack([colors, payload[size:].reshape(height, width)])
+    return np.ascontiguousarray(colors)
+
+
+def _colors(image: Image) -> Bytes:
+    """The picture without alpha: uint8 (H, W, 1) or (H, W, 3)."""
+    return np.asarray(image[:, :, :3] if image.ndim == 3 else image[:, :, None], np.uint8)
+
+
+def _with_alpha(measurements: Bytes, image: Image) -> Bytes:
+    if image.ndim == 3 and image.shape[2] == 4:
+        return np.concatenate([measurements, pack_samples(image[:, :, 3])])
+    return measurements

@@ -1,0 +1,114 @@
+"""What every net is: pictures of any size in, payloads out, and back; in tiles of bounded memory."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from imgcrypt.arrays import Bytes
+from imgcrypt.errors import NetError
+from imgcrypt.locks import ForkSafeLock
+from imgcrypt.runtime import sessions
+from imgcrypt.runtime.zoo import Entry
+
+TILE_BLOCKS = 32
+"""Blocks along a tile's side: about 1,000 pixels, 150 MB of activations."""
+
+
+class Net(abc.ABC):
+    """A sampler and a reconstructor, each a session made at first use. Safe to call from many threads."""
+
+    def __init__(self, entry: Entry, provider: str) -> None:
+        self.entry = entry
+        self.sessions: dict[str, Any] = {}
+        """By ``sampler`` and ``reconstructor``, those made so far."""
+        self._wanted = provider
+        self._loading = ForkSafeLock()
+
+    @abc.abstractmethod
+    def measure(self, colors: Bytes, rate: float | None) -> Bytes:
+        """The payload of a picture: uint8 (n,).
+
+        Args:
+            colors: uint8 (H, W, 3) or (H, W, 1), any size.
+            rate: bytes for each sample, one that zoo.Entry.serves; ``None`` takes the net's own.
+        """
+
+    @abc.abstractmethod
+    def rebuild(self, payload: Bytes, valid: Bytes | None, height: int, width: int) -> Bytes:
+        """The picture of a payload: uint8 (height, width, 1) or (height, width, 3).
+
+        Args:
+            payload: uint8 (n,).
+            valid: uint8 (n,), 1 where a byte is known, else 0; or ``None`` if all are.
+            height, width: of the picture.
+
+        Raises:
+            DamagedError: the payload is not of a length that such a picture has.
+        """
+
+    @property
+    def provider(self) -> str:
+        """The provider that really runs the sessions made so far: ``cpu`` or ``cuda``."""
+        active = {session.get_providers()[0] for session in self.sessions.values()}
+        return "cuda" if active == {"CUDAExecutionProvider"} else "cpu"
+
+    def session(self, part: str) -> Any:
+        """The session of ``sampler`` or ``reconstructor``."""
+        with self._loading:
+            if part not in self.sessions:
+                self.sessions[part] = sessions.session(self.entry.read(part), self._wanted)
+            return self.sessions[part]
+
+    def run(self, part: str, inputs: dict[str, Any], outputs: list[str] | None = None) -> list[Any]:
+        """What the ``sampler`` or the ``reconstructor`` makes of inputs: the named outputs, or all.
+
+        Raises:
+            MemoryError: it does not fit.
+            NetError: onnxruntime fails at it.
+        """
+        session = self.session(part)
+        try:
+            results: list[Any] = session.run(outputs, inputs)
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime has classes of its own, and bare RuntimeErrors
+            reason = str(error).strip().splitlines()[0]
+            if "alloc" in reason:
+                raise MemoryError from None
+            raise NetError(f"the net {self.entry.name} does not run here ({reason}); try the provider cpu") from None
+        return results
+
+    def tiled(self, height: int, width: int, scale: tuple[int, int], run: Callable[[int, int, int, int], Any]) -> Bytes:
+        """Run on tiles of blocks that overlap by the net's reach, and keep the inner part of each.
+
+        Args:
+            height, width: of the whole in blocks.
+            scale: pixels a side and channels of what a block becomes.
+            run: is given the first and last row, and the first and last column, of a tile's blocks; makes
+                uint8 (rows * side, columns * side, channels) of them.
+
+        Returns:
+            uint8 (height * side, width * side, channels).
+        """
+        side, channels = scale
+        out = np.empty((height * side, width * side, channels), np.uint8)
+        for top, bottom in tiles(height):
+            for left, right in tiles(width):
+                halo = self.entry.halo
+                outer_top, outer_left = max(top - halo, 0), max(left - halo, 0)
+                part = run(outer_top, min(bottom + halo, height), outer_left, min(right + halo, width))
+                out[top * side : bottom * side, left * side : right * side] = part[
+                    (top - outer_top) * side : (bottom - outer_top) * side,
+                    (left - outer_left) * side : (right - outer_left) * side,
+                ]
+        return out
+
+
+def tiles(length: int) -> list[tuple[int, int]]:
+    """Split a length into parts of nearly equal size, none above TILE_BLOCKS."""
+    count = -(-length // TILE_BLOCKS)
+    return [(i * length // count, (i + 1) * length // count) for i in range(count)]

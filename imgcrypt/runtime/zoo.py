@@ -1,0 +1,160 @@
+"""The nets that ship with the package: their manifest and files. Old files stay, for the pictures made with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.resources
+import json
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from imgcrypt.errors import NetError
+
+FOLDER = importlib.resources.files("imgcrypt.runtime") / "zoo"
+RATE_TOLERANCE = 0.005
+DEFAULT = "anyrate"
+"""The kind of net for those who name none."""
+RATES = (0.005, 0.75)
+"""The lowest and the highest rate of a net that serves any."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One net: what the manifest says of it.
+
+    Rates are bytes of measurements per sample, as the paper rounds them: a color pixel has three
+    samples, a gray pixel one. ``layout`` says how a payload is laid out, and with that what runs the net: a key of
+    imgcrypt.runtime.NETS. ``block_bytes`` is 0 where the bytes of a block vary.
+    """
+
+    name: str
+    color_rate: float | None
+    gray_rate: float | None
+    layout: str
+    block: int
+    block_bytes: int
+    halo: int
+    sampler: Traversable
+    sampler_sha256: str
+    reconstructor: Traversable
+    reconstructor_sha256: str
+    tables: Traversable | None = None
+    tables_sha256: str | None = None
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any], folder: Traversable) -> Entry:
+        """From an element of the manifest in ``folder``."""
+        return cls(
+            name=entry["name"],
+            color_rate=entry["color_rate"],
+            gray_rate=entry["gray_rate"],
+            layout=entry["layout"],
+            block=entry["block"],
+            block_bytes=entry["block_bytes"],
+            halo=entry["halo"],
+            sampler=folder / entry["sampler"]["file"],
+            sampler_sha256=entry["sampler"]["sha256"],
+            reconstructor=folder / entry["reconstructor"]["file"],
+            reconstructor_sha256=entry["reconstructor"]["sha256"],
+            tables=folder / entry["tables"]["file"] if "tables" in entry else None,
+            tables_sha256=entry["tables"]["sha256"] if "tables" in entry else None,
+        )
+
+    @property
+    def kind(self) -> str:
+        """What nets of several rates or channels have in common: the name up to its first hyphen."""
+        return self.name.partition("-")[0]
+
+    @property
+    def any_rate(self) -> bool:
+        """Whether a rate can be chosen for each picture."""
+        return self.layout == "bits"
+
+    def rate(self, channels: int) -> float | None:
+        """The rate of a picture of 1, 3 or 4 channels if none is asked for; ``None`` if the net does not serve it."""
+        return self.gray_rate if channels == 1 else self.color_rate
+
+    def serves(self, rate: float, channels: int) -> bool:
+        """Whether pictures of so many channels can have this rate."""
+        served = self.rate(channels)
+        if self.any_rate:
+            return served is not None and RATES[0] <= rate <= RATES[1]
+        return served is not None and abs(served - rate) < RATE_TOLERANCE
+
+    def read(self, part: str) -> bytes:
+        """The bytes of ``sampler`` or ``reconstructor``, ONNX both, or of ``tables``, NumPy's.
+
+        Raises:
+            NetError: the file is missing, or is not the one that the manifest names.
+        """
+        path: Traversable = getattr(self, part)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise NetError(f"cannot read the net {self.name}: {error.strerror}; install imgcrypt again") from None
+        if hashlib.sha256(data).hexdigest() != getattr(self, f"{part}_sha256"):
+            raise NetError(f"the net {self.name} is not the file that its manifest names; install imgcrypt again")
+        return data
+
+
+@functools.cache
+def entries() -> tuple[Entry, ...]:
+    """Every net of the package, in the order in which they were made.
+
+    Raises:
+        NetError: the manifest is missing.
+    """
+    try:
+        manifest = json.loads((FOLDER / "manifest.json").read_text())
+    except OSError as error:
+        raise NetError(f"cannot read the nets' manifest: {error.strerror}; install imgcrypt again") from None
+    return tuple(Entry.from_json(entry, FOLDER) for entry in manifest)
+
+
+def choose(net: str | None, rate: float | None, channels: int) -> Entry:
+    """The net for a new picture of 1, 3 or 4 channels.
+
+    Args:
+        net: a net's name or kind, or ``None`` for the default, which serves any rate.
+        rate: bytes of measurements per sample, or ``None`` for any.
+        channels: of the picture.
+
+    Returns:
+        Of those that fit, the newest at the highest rate.
+
+    Raises:
+        NetError: there is none.
+    """
+    named = [entry for entry in entries() if (net or DEFAULT) in (entry.name, entry.kind)]
+    if not named:
+        names = dict.fromkeys([entry.kind for entry in entries()] + [entry.name for entry in entries()])
+        raise NetError(f"no net is called {net!r}; choose from {', '.join(names)}")
+    rates = {entry: served for entry in named if (served := entry.rate(channels)) is not None}
+    fitting = [entry for entry in rates if rate is None or entry.serves(rate, channels)]
+    if not fitting:
+        kind = "gray" if channels == 1 else "color"
+        known = ", ".join(_rates(entry, channels) for entry in sorted(rates, key=lambda each: rates[each])) or "none"
+        wanted = "" if rate is None else f" at rate {rate}"
+        raise NetError(f"no such net samples {kind} pictures{wanted}; the rates served are: {known}")
+    return max(reversed(fitting), key=lambda entry: rates[entry])
+
+
+def _rates(entry: Entry, channels: int) -> str:
+    return f"any from {RATES[0]} to {RATES[1]}" if entry.any_rate else f"{entry.rate(channels):.2f}"
+
+
+def find(weights: bytes, name: str) -> Entry:
+    """The net whose reconstructor has this SHA-256.
+
+    Raises:
+        NetError: it is not installed.
+    """
+    for entry in entries():
+        if entry.reconstructor_sha256 == weights.hex():
+            return entry
+    raise NetError(
+        f"the file needs the net {name} with weights {weights.hex()[:16]}, which this installation lacks; "
+        "install the release of imgcrypt that the file was made with"
+    )

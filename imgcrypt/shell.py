@@ -1,0 +1,54 @@
+"""What the shell commands share: they end in one line on standard error and an exit code, never in a traceback."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+
+import typer
+
+from imgcrypt import threads
+from imgcrypt.errors import ImgcryptError
+
+
+def run(commands: typer.Typer, name: str) -> None:
+    """Run the command of this name; turn every expected error into one line on standard error."""
+    # OpenCV's warnings about odd files would land among the messages.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads.count()))
+    # What the library has to say, such as that compiled code cannot be kept.
+    logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
+    for stream in (sys.stdout, sys.stderr):
+        # File names may hold bytes that are no text.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            commands()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except ImgcryptError as error:
+        say(f"{name}: {error}")
+        sys.exit(1)
+    except OSError as error:
+        leave_output()
+        if not isinstance(error, BrokenPipeError):
+            say(f"{name}: cannot use {error.filename or 'standard output'}: {error.strerror}")
+        sys.exit(1)
+    except MemoryError:
+        say(f"{name}: this does not fit into memory; use a machine with more of it, or a smaller picture")
+        sys.exit(1)
+
+
+def leave_output() -> None:
+    """Whoever read the output has enough, or its device is full; Python would complain again when it closes it."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text: str) -> None:
+    """One line on standard error."""
+    print(text, file=sys.stderr)

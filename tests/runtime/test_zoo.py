@@ -1,0 +1,160 @@
+"""The manifest of the nets, the check of their files, and the choice among them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from imgcrypt import NetError, container
+from imgcrypt.container import NetRecord
+from imgcrypt.runtime import zoo
+from imgcrypt.runtime.zoo import Entry
+
+PARTS = ["sampler", "reconstructor"]
+
+
+def entry(
+    name: str, gray_rate: float | None, color_rate: float | None, weights: int = 0, block_bytes: int = 100
+) -> Entry:
+    return Entry(
+        name=name,
+        color_rate=color_rate,
+        gray_rate=gray_rate,
+        layout="blocks" if block_bytes else "bits",
+        block=33,
+        block_bytes=block_bytes,
+        halo=1,
+        sampler=Path("no-such-file.onnx"),
+        sampler_sha256="00" * 32,
+        reconstructor=Path("no-such-file.onnx"),
+        reconstructor_sha256=f"{weights:064x}",
+    )
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+    """Some entries in place of the package's, in the order in which they were made."""
+    entries = [
+        entry("paper-0.18", 0.53, 0.18, weights=1),
+        entry("paper-0.18", 0.53, 0.18, weights=2),
+        entry("paper-gray-0.10", 0.10, None, weights=3),
+        entry("paper-0.08", 0.25, 0.08, weights=4),
+        entry("any-gray", 0.2, None, weights=5, block_bytes=0),
+        entry("any-color", None, 0.2, weights=6, block_bytes=0),
+        entry("other-0.10", 0.10, 0.10, weights=7),
+    ]
+    monkeypatch.setattr(zoo, "entries", lambda: tuple(entries))
+    monkeypatch.setattr(zoo, "DEFAULT", "any")
+    return entries
+
+
+def test_manifest_lists_nets_and_the_default_among_them() -> None:
+    assert zoo.entries()
+    assert zoo.DEFAULT in {entry.kind for entry in zoo.entries()}
+    weights = [entry.reconstructor_sha256 for entry in zoo.entries()]
+    assert len(set(weights)) == len(weights)
+
+
+@pytest.mark.parametrize("listed", zoo.entries(), ids=lambda entry: entry.name)
+def test_listed_net_is_there_and_is_what_the_manifest_says(listed: Entry) -> None:
+    for part in [*PARTS, *(["tables"] if listed.any_rate else [])]:
+        assert hashlib.sha256(listed.read(part)).hexdigest() == getattr(listed, f"{part}_sha256")
+    if not listed.any_rate and listed.gray_rate is not None:
+        assert listed.gray_rate == pytest.approx(listed.block_bytes / listed.block**2, abs=zoo.RATE_TOLERANCE)
+    if not listed.any_rate and listed.color_rate is not None:
+        assert listed.color_rate == pytest.approx(listed.block_bytes / listed.block**2 / 3, abs=zoo.RATE_TOLERANCE)
+    assert listed.halo >= 1
+    # The header of a file can name it.
+    record = NetRecord(listed.name, bytes.fromhex(listed.reconstructor_sha256), listed.block_bytes)
+    assert container._is_name(container.net_record(record)[1][: container.NAME_BYTES])
+
+
+def test_every_file_in_the_zoo_is_listed() -> None:
+    listed = {getattr(entry, part) for entry in zoo.entries() for part in [*PARTS, "tables"]} - {None}
+    assert listed == {*zoo.FOLDER.glob("*.onnx"), *zoo.FOLDER.glob("*.npz")}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_other_or_missing_file_is_refused(part: str, tmp_path: Path) -> None:
+    genuine = zoo.entries()[0]
+    data = bytearray(genuine.read(part))
+    path = tmp_path / "net.onnx"
+    moved = dataclasses.replace(genuine, **{part: path})
+    path.write_bytes(data)
+    assert moved.read(part) == data
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(NetError, match="not the file that its manifest names"):
+        moved.read(part)
+    path.unlink()
+    with pytest.raises(NetError, match=f"cannot read the net {genuine.name}"):
+        moved.read(part)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_default_serves_every_kind_of_picture(channels: int) -> None:
+    assert zoo.choose(None, None, channels).kind == zoo.DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("net", "rate", "channels", "weights"),
+    [
+        (None, None, 1, 5),
+        (None, None, 3, 6),
+        (None, None, 4, 6),
+        (None, 0.005, 1, 5),
+        (None, 0.75, 4, 6),
+        ("any", 0.1234, 3, 6),
+        ("any-color", 0.3, 3, 6),
+        ("paper-0.18", None, 3, 2),
+        ("paper-0.18", 0.53, 1, 2),
+        ("paper", None, 3, 2),
+        ("paper", 0.184, 4, 2),
+        ("paper", 0.08, 3, 4),
+        ("paper", 0.10, 1, 3),
+        ("paper-gray-0.10", None, 1, 3),
+        ("other", 0.1, 3, 7),
+    ],
+)
+def test_newest_net_that_fits_is_chosen(
+    net: str | None, rate: float | None, channels: int, weights: int, served: list[Entry]
+) -> None:
+    assert zoo.choose(net, rate, channels) is served[weights - 1]
+
+
+@pytest.mark.parametrize(
+    ("net", "rate", "channels", "told"),
+    [
+        (
+            "none",
+            None,
+            3,
+            "paper, any, other, paper-0.18, paper-gray-0.10, paper-0.08, any-gray, any-color, other-0.10",
+        ),
+        (None, 0.004, 1, "gray pictures at rate 0.004; the rates served are: any from 0.005 to 0.75"),
+        (None, 0.76, 3, "any from 0.005 to 0.75"),
+        (None, float("nan"), 3, "any from"),
+        ("any-color", None, 1, "none"),
+        ("paper", 0.33, 1, "are: 0.10, 0.25, 0.53, 0.53"),
+        ("pap", None, 3, "no net is called 'pap'"),
+        ("paper-0.18", 0.08, 3, "0.18, 0.18"),
+        ("paper-gray-0.10", None, 3, "none"),
+        ("paper-gray-0.10", 0.1, 4, "none"),
+    ],
+)
+def test_error_tells_what_is_served(
+    net: str | None, rate: float | None, channels: int, told: str, served: list[Entry]
+) -> None:
+    assert served
+    with pytest.raises(NetError, match=told):
+        zoo.choose(net, rate, channels)
+
+
+def test_net_is_found_by_its_weights_alone(served: list[Entry]) -> None:
+    for wanted in served:
+        assert zoo.find(bytes.fromhex(wanted.reconstructor_sha256), "any name") is wanted
+    with pytest.raises(NetError, match=r"needs the net strange-1 with weights abababababababab"):
+        zoo.find(b"\xab" * 32, "strange-1")
