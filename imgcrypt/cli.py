@@ -270,10 +270,10 @@ def bench(context: typer.Context) -> None:
 
 def _warm_up(everything: bool = False) -> None:
     from imgcrypt import cipher
-    from imgcrypt.codec import bitplanes
+    from imgcrypt.codec import picture
 
     cipher.warm_up(everything)
-    bitplanes.warm_up()
+    picture.warm_up()
 
 
 class _Loading:

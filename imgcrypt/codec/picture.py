@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgcrypt import loading, threads
+from imgcrypt import compiled, loading, threads
 from imgcrypt.codec import tables
 from imgcrypt.errors import DamagedError
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
 
 SIDE = 32
+"""Of a superblock."""
+CELL = 8
+"""Side of the smallest blocks."""
 STEPS = 128
 """Step codes to an octave; code 0 is a step of 1/16 gray level."""
 PRICE = 0.085
@@ -40,6 +43,8 @@ FLOOR = 2.0
 """Bits that all coefficients of a block but the first must be worth together."""
 BLOCK = 7.0
 """Bits of a block by itself, in each plane."""
+DENSEST = 2048
+"""Superblocks to a byte of the first layer, at most: each has decisions that cost 1/700 of a bit at least."""
 STRIPE = 1 << 19
 """Samples of a stripe, about: the least that is coded on its own."""
 SHRINK = np.array([0.0, 0.05, 0.02, 0.01], np.float32)
@@ -99,7 +104,7 @@ def transform(planes: Floats, code: int, price: float = PRICE) -> tuple[Floats, 
     arguments = (1 / size(code), price, BLOCK * len(planes), _curve(price), cosines, transposed, sides, coefficients)
     rows = -(-height // SIDE)
     _each(
-        lambda first, last: _blocks().analyse(planes, first, last, *arguments),
+        lambda first, last: compiled.call(_blocks().analyse, planes, first, last, *arguments),
         [(row, row + 1) for row in range(rows)] if planes.size >= STRIPE else [(0, rows)],
     )
     return coefficients, sides
@@ -111,7 +116,9 @@ def inverse(coefficients: Floats, sides: Bytes) -> Floats:
     cosines, transposed = _cosines()
     rows = -(-planes.shape[1] // SIDE)
     _each(
-        lambda first, last: _blocks().synthesize(coefficients, sides, first, last, cosines, transposed, planes),
+        lambda first, last: compiled.call(
+            _blocks().synthesize, coefficients, sides, first, last, cosines, transposed, planes
+        ),
         [(row, row + 1) for row in range(rows)] if planes.size >= STRIPE else [(0, rows)],
     )
     return planes
@@ -126,9 +133,9 @@ def quantize(coefficients: Floats, sides: Bytes, code: int, price: float = PRICE
     def stripe(first: int, last: int) -> None:
         rows, cells = slice(first * SIDE, last * SIDE), slice(first * 4, last * 4)
         part = np.empty_like(values[:, rows])
-        _kernels().quantize(
-            np.ascontiguousarray(ratios[:, rows]), sides[cells], held.logits, held.zones, held.levels,
-            price, TRIM, FLOOR, part,
+        compiled.call(
+            _kernels().quantize, np.ascontiguousarray(ratios[:, rows]), sides[cells], held.logits, held.zones,
+            held.levels, price, TRIM, FLOOR, part,
         )  # fmt: skip
         values[:, rows] = part
 
@@ -160,14 +167,31 @@ def doubt(known: Coefficients) -> Floats:
     def stripe(first: int, last: int) -> None:
         cells = slice(first * 4, last * 4)
         part = np.empty_like(error[:, cells])
-        _kernels().doubt(
-            np.ascontiguousarray(known.values[:, first * SIDE : last * SIDE]), known.sides[cells],
+        compiled.call(
+            _kernels().doubt, np.ascontiguousarray(known.values[:, first * SIDE : last * SIDE]), known.sides[cells],
             held.zones, held.levels, held.variances, nothing, none, none, part,
         )  # fmt: skip
         error[:, cells] = part
 
     _each(stripe, stripes(known.values.shape))
     return error * np.float32(size(known.step) * (1 << known.open))
+
+
+def borders(sides: Bytes) -> Floats:
+    """What the net is told of the blocks whose sides' logarithms are (h, w): float32 (5, 2 h, 2 w).
+
+    1 where 4 x 4 samples lie at their block's upper, lower, left or right end; the logarithm less 4.
+    """
+    cells = 1 << (sides.astype(int) - 3)
+    rows, columns = (np.arange(length) for length in sides.shape)
+    row, column = rows[:, None] % cells, columns % cells
+    found = np.zeros((5, *sides.shape, 2, 2), np.float32)
+    found[0, :, :, 0, :] = (row == 0)[..., None]
+    found[1, :, :, 1, :] = (row == cells - 1)[..., None]
+    found[2, :, :, :, 0] = (column == 0)[..., None]
+    found[3, :, :, :, 1] = (column == cells - 1)[..., None]
+    found[4] = (sides.astype(np.float32) - 4)[..., None, None]
+    return np.ascontiguousarray(found.swapaxes(2, 3).reshape(5, 2 * sides.shape[0], 2 * sides.shape[1]))
 
 
 def stripes(shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -196,15 +220,17 @@ def encode(whole: Coefficients, opens: Sequence[int]) -> list[bytes]:
         states, weights = held.states.copy(), held.weights.copy()
         data, before = np.empty(4 * q.size + 4096, np.uint8), 31
         for now in opens:
-            count = _kernels().code(True, q, sides, extents, before, now, states, weights, *held.maps, data)
+            count = compiled.call(
+                _kernels().code, True, q, sides, extents, before, now, states, weights, *held.maps, data
+            )
             found[i].append(data[:count].tobytes())
             before = now
 
     _each(stripe, [(i, i) for i in range(len(parts))])
     layers = []
     for k, now in enumerate(opens):
-        head = struct.pack(">HB", whole.step, now) if k == 0 else bytes([now])
-        lengths = b"".join(struct.pack(">I", len(each[k])) for each in found[:-1])
+        head = struct.pack("<HB", whole.step, now) if k == 0 else bytes([now])
+        lengths = b"".join(struct.pack("<I", len(each[k])) for each in found[:-1])
         layers.append(head + lengths + b"".join(each[k] for each in found))
     return layers
 
@@ -217,6 +243,8 @@ def decode(layers: Sequence[bytes], height: int, width: int, channels: int) -> C
     """
     held = tables.load()
     shape = (channels, height, width)
+    if -(-height // SIDE) * -(-width // SIDE) > DENSEST * len(layers[0]):
+        raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
     parts = stripes(shape)
     values = np.zeros(shape, np.int32)
     sides = np.zeros((-(-height // 8), -(-width // 8)), np.uint8)
@@ -227,11 +255,11 @@ def decode(layers: Sequence[bytes], height: int, width: int, channels: int) -> C
         if len(layer) < body:
             raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
         if k == 0:
-            step = int.from_bytes(layer[:2], "big")
+            step = int.from_bytes(layer[:2], "little")
         opens.append(layer[at - 1])
         ends = [body]
         for i in range(len(parts) - 1):
-            ends.append(ends[-1] + int.from_bytes(layer[at + 4 * i : at + 4 * i + 4], "big"))
+            ends.append(ends[-1] + int.from_bytes(layer[at + 4 * i : at + 4 * i + 4], "little"))
         ends.append(len(layer))
         streams.append([layer[a:b] for a, b in itertools.pairwise(ends)])
         if sorted(ends) != ends or opens[-1] >= (opens[-2] if k else 24) or step > 2047:
@@ -245,13 +273,21 @@ def decode(layers: Sequence[bytes], height: int, width: int, channels: int) -> C
         states, weights, before = held.states.copy(), held.weights.copy(), 31
         for now, stream in zip(opens, streams, strict=True):
             data = np.frombuffer(bytearray(stream[i]), np.uint8)
-            _kernels().code(False, q, cells, extents, before, now, states, weights, *held.maps, data)
+            compiled.call(_kernels().code, False, q, cells, extents, before, now, states, weights, *held.maps, data)
             before = now
         values[:, first * SIDE : last * SIDE] = q
         sides[first * 4 : last * 4] = cells
 
     _each(stripe, [(i, i) for i in range(len(parts))])
     return Coefficients(values, sides, step, opens[-1])
+
+
+def warm_up() -> None:
+    """Load the kernels, compiling what no cache holds."""
+    whole = quantize(*transform(planes(np.zeros((1, 1, 1), np.uint8)), 0), 0)
+    known = decode(encode(whole, (0,)), 1, 1, 1)
+    inverse(dequantize(known), known.sides)
+    doubt(known)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,12 @@ class Tables:
         """What the states of a coefficient's decisions say at first, for the encoder's choices: int16."""
         logits: NDArray[np.int16] = (self.stretch[self.states >> 20].astype(np.int64) * 5 // 8).astype(np.int16)
         return logits
+
+
+@functools.cache
+def sha256() -> str:
+    """Of the file, in hexadecimal: what files say to name their tables."""
+    return hashlib.sha256(FILE.read_bytes()).hexdigest()
 
 
 @functools.cache

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgcrypt.codec import picture
-from imgcrypt.nets.sampling import cosines
 
 PATCH = 4
 CELL = 8
@@ -41,7 +40,7 @@ class Restorer(nn.Module):
 
     def __init__(self, width: int = 64, depth: int = 2) -> None:
         super().__init__()
-        waves = cosines(PATCH)
+        waves = _cosines(PATCH)
         patch = torch.kron(waves, waves).float().reshape(PATCH**2, 1, PATCH, PATCH)
         self.register_buffer("patch", patch, persistent=False)
         maps = PLANES * PATCH**2
@@ -121,21 +120,15 @@ def coded(samples: NDArray[np.uint8], step: float) -> tuple[NDArray[np.float32],
     known = picture.quantize(*picture.transform(planes, code), code)
     found = planes, picture.inverse(picture.dequantize(known), known.sides), picture.doubt(known)
     missing = PLANES - len(planes)
-    return *(np.pad(each, [(0, missing), (0, 0), (0, 0)]) for each in found), borders(known.sides)
+    return *(np.pad(each, [(0, missing), (0, 0), (0, 0)]) for each in found), picture.borders(known.sides)
 
 
-def borders(sides: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the net is told of the blocks whose sides' logarithms are (h, w): float32 (5, 2 h, 2 w)."""
-    cells = 1 << (sides.astype(int) - 3)
-    rows, columns = (np.arange(length) for length in sides.shape)
-    row, column = rows[:, None] % cells, columns % cells
-    found = np.zeros((5, *sides.shape, 2, 2), np.float32)
-    found[0, :, :, 0, :] = (row == 0)[..., None]
-    found[1, :, :, 1, :] = (row == cells - 1)[..., None]
-    found[2, :, :, :, 0] = (column == 0)[..., None]
-    found[3, :, :, :, 1] = (column == cells - 1)[..., None]
-    found[4] = (sides.astype(np.float32) - 4)[..., None, None]
-    return np.ascontiguousarray(found.swapaxes(2, 3).reshape(5, 2 * sides.shape[0], 2 * sides.shape[1]))
+def _cosines(side: int) -> Tensor:
+    """The orthonormal cosine transform, in double precision: (side, side)."""
+    k, i = torch.arange(side, dtype=torch.float64)[:, None], torch.arange(side, dtype=torch.float64)
+    matrix = math.sqrt(2 / side) * torch.cos(math.pi * (2 * i + 1) * k / (2 * side))
+    matrix[0] /= math.sqrt(2)
+    return matrix
 
 
 def _bytes(pictures: Tensor) -> NDArray[np.uint8]:

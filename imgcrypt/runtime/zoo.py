@@ -14,7 +14,7 @@ from imgcrypt.errors import NetError
 
 FOLDER = importlib.resources.files("imgcrypt.runtime") / "zoo"
 RATE_TOLERANCE = 0.005
-DEFAULT = "anyrate"
+DEFAULT = "picture"
 """The kind of net for those who name none."""
 RATES = (0.005, 0.75)
 """The lowest and the highest rate of a net that serves any."""
@@ -26,7 +26,8 @@ class Entry:
 
     Rates are bytes of measurements per sample, as the paper rounds them: a color pixel has three
     samples, a gray pixel one. ``layout`` says how a payload is laid out, and with that what runs the net: a key of
-    imgcrypt.runtime.NETS. ``block_bytes`` is 0 where the bytes of a block vary.
+    imgcrypt.runtime.NETS. ``block_bytes`` is 0 where the bytes of a block vary. Where the picture code samples,
+    there is no sampler, and ``tables_sha256`` is that of the code's tables.
     """
 
     name: str
@@ -36,11 +37,10 @@ class Entry:
     block: int
     block_bytes: int
     halo: int
-    sampler: Traversable
-    sampler_sha256: str
     reconstructor: Traversable
     reconstructor_sha256: str
-    tables: Traversable | None = None
+    sampler: Traversable | None = None
+    sampler_sha256: str | None = None
     tables_sha256: str | None = None
 
     @classmethod
@@ -54,12 +54,11 @@ class Entry:
             block=entry["block"],
             block_bytes=entry["block_bytes"],
             halo=entry["halo"],
-            sampler=folder / entry["sampler"]["file"],
-            sampler_sha256=entry["sampler"]["sha256"],
             reconstructor=folder / entry["reconstructor"]["file"],
             reconstructor_sha256=entry["reconstructor"]["sha256"],
-            tables=folder / entry["tables"]["file"] if "tables" in entry else None,
-            tables_sha256=entry["tables"]["sha256"] if "tables" in entry else None,
+            sampler=folder / entry["sampler"]["file"] if "sampler" in entry else None,
+            sampler_sha256=entry["sampler"]["sha256"] if "sampler" in entry else None,
+            tables_sha256=entry.get("tables_sha256"),
         )
 
     @property
@@ -68,9 +67,14 @@ class Entry:
         return self.name.partition("-")[0]
 
     @property
+    def weights(self) -> str:
+        """What files name: the SHA-256, in hexadecimal, of what opening them cannot do without."""
+        return self.tables_sha256 or self.reconstructor_sha256
+
+    @property
     def any_rate(self) -> bool:
         """Whether a rate can be chosen for each picture."""
-        return self.layout == "bits"
+        return self.layout == "layers"
 
     def rate(self, channels: int) -> float | None:
         """The rate of a picture of 1, 3 or 4 channels if none is asked for; ``None`` if the net does not serve it."""
@@ -84,7 +88,7 @@ class Entry:
         return served is not None and abs(served - rate) < RATE_TOLERANCE
 
     def read(self, part: str) -> bytes:
-        """The bytes of ``sampler`` or ``reconstructor``, ONNX both, or of ``tables``, NumPy's.
+        """The bytes of ``sampler`` or ``reconstructor``, ONNX both.
 
         Raises:
             NetError: the file is missing, or is not the one that the manifest names.
@@ -146,13 +150,13 @@ def _rates(entry: Entry, channels: int) -> str:
 
 
 def find(weights: bytes, name: str) -> Entry:
-    """The net whose reconstructor has this SHA-256.
+    """The net that a file names by this SHA-256.
 
     Raises:
         NetError: it is not installed.
     """
     for entry in entries():
-        if entry.reconstructor_sha256 == weights.hex():
+        if entry.weights == weights.hex():
             return entry
     raise NetError(
         f"the file needs the net {name} with weights {weights.hex()[:16]}, which this installation lacks; "
