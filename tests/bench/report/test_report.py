@@ -255,7 +255,7 @@ def test_stages_are_what_they_say():
         (["--images", "nosuch"], "there are no pictures"),
         (["--provider", "abacus"], "no provider is called 'abacus'"),
         (["--json", "."], "is a folder"),
-        (["-o", "nosuch/report.html"], "there is no folder 'nosuch'"),
+        (["-o", "nosuch/report.html"], "cannot write nosuch/report.html"),
         (["--png", __file__], "cannot write into the folder"),
     ],
 )
