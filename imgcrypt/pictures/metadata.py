@@ -63,7 +63,7 @@ def pack(metadata: Metadata) -> bytes:
     Zero bytes fill up to a power of two, since everybody sees the length. Of nothing, no bytes.
 
     Raises:
-        ImageError: it is longer than MOST_BYTES.
+        ImageError: it is longer than MOST_BYTES, or a text is none.
     """
     packed = []
     for number, (field, kind) in FIELDS.items():
@@ -73,7 +73,10 @@ def pack(metadata: Metadata) -> bytes:
         if kind == "bytes":
             body = value
         elif kind == "text":
-            body = value.encode("utf-8", "surrogateescape")
+            try:
+                body = value.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError:
+                raise ImageError(f"the {field} {value!r} is not text; give another one") from None
         else:
             body = struct.pack(f"<{kind}", *(value if isinstance(value, tuple) else (value,)))
         packed.append(HEAD.pack(number, len(body)) + body)
