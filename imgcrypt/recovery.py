@@ -85,7 +85,7 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
         # The damage was to tags alone, or to no byte that matters.
         lost, doubtful = np.zeros_like(lost), np.zeros_like(doubtful)
     if lost.all() and len(lost):
-        raise DamagedError("nothing of the picture is left in the file; get another copy of it")
+        raise DamagedError("nothing of what was encrypted is left in the file; get another copy of it")
     return Opened(
         header, payload, lost, doubtful, failed, authentic, image_key, _metadata(data, header, file_key, origins)
     )
