@@ -140,7 +140,7 @@ def write(name: str, data: bytes | memoryview, force: bool, *, private: bool = F
             with path.open("wb", buffering=0) as stream:
                 _write_all(stream, data)
         else:
-            _write_file(path, data, force, private)
+            write_file(path, data, force, private)
     except FileExistsError:
         raise _exists(name) from None
     except BrokenPipeError:
@@ -172,7 +172,13 @@ def _write_all(stream: IO[bytes], data: bytes | memoryview) -> None:
             select.select([], [stream], [])
 
 
-def _write_file(path: Path, data: bytes | memoryview, force: bool, private: bool) -> None:
+def write_file(path: Path, data: bytes | memoryview, force: bool, private: bool) -> None:
+    """As :func:`write`, for a regular file alone; file and folder are synced, so that a power cut leaves them whole.
+
+    Raises:
+        OSError: it cannot be written; FileExistsError: it exists, and ``force`` is not given.
+        ValueError: no file has such a name.
+    """
     _sweep(path.parent)
     part = path.with_name(PART.format(secrets.token_hex(8)))
     with _removed_at_the_end(part):
