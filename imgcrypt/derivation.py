@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from imgcrypt import loading
 from imgcrypt.errors import DependencyError, ImgcryptError
 
 LANES = 1
@@ -82,25 +84,36 @@ def argon2id(passphrase: bytes, parameters: Argon2id) -> bytes:
         ImgcryptError: it needs more memory than there is, or than :func:`limit` allows.
         DependencyError: the OpenSSL below the library cryptography has no Argon2id.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.kdf import argon2
-
     need = f"the passphrase needs {parameters.memory_kib / 1024:.0f} MiB of memory for this file"
     if parameters.memory_kib > _memory.kib:
         raise ImgcryptError(f"{need}, and this process allows {_memory.kib / 1024:.0f}; allow more, or use a key file")
     try:
         with _memory.take(parameters.memory_kib):
-            return argon2.Argon2id(
+            derived: bytes = _argon2().Argon2id(
                 salt=parameters.salt,
                 length=32,
                 iterations=parameters.passes,
                 lanes=LANES,
                 memory_cost=parameters.memory_kib,
             ).derive(passphrase)
+            return derived
     except MemoryError:
         raise ImgcryptError(f"{need}, and that is not there; end other programs, or use a key file") from None
-    except UnsupportedAlgorithm:
+    except loading.module("cryptography.exceptions").UnsupportedAlgorithm:
         raise DependencyError(
             "the library cryptography has no Argon2id here, which passphrases need; install its wheel from PyPI "
             "(OpenSSL 3.2 or later), or use a key file"
         ) from None
+
+
+@functools.cache
+def _argon2() -> Any:
+    return loading.whole(_load)
+
+
+def _load() -> Any:
+    from cryptography.hazmat.primitives.kdf import argon2
+
+    # OpenSSL locks its list of algorithms when it first looks for one; a child forked meanwhile would find it locked.
+    argon2.Argon2id(salt=bytes(16), length=32, iterations=1, lanes=LANES, memory_cost=8).derive(b"")
+    return argon2

@@ -7,8 +7,9 @@ import hmac
 import os
 import struct
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from imgcrypt import loading
 from imgcrypt.container import RecordType
 from imgcrypt.derivation import Argon2id
 from imgcrypt.errors import DamagedError
@@ -65,12 +66,11 @@ class Slot(abc.ABC):
     @classmethod
     def wrap(cls, file_key: bytes, key: Key, salt: bytes) -> bytes:
         """The body of a new slot, for a key that the kind serves and the header's salt."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         parameters = cls.fresh_parameters()
         wrapping_key, commitment = cls._derive(key, parameters, salt)
         # The wrapping key serves one file (its salt is random), so the nonce may be constant.
-        return parameters + commitment + AESGCM(wrapping_key).encrypt(bytes(12), file_key, None)
+        wrapped: bytes = _aes_gcm(wrapping_key).encrypt(bytes(12), file_key, None)
+        return parameters + commitment + wrapped
 
     @classmethod
     def unwrap(cls, body: bytes, key: Key, salt: bytes) -> bytes | None:
@@ -79,18 +79,16 @@ class Slot(abc.ABC):
         Raises:
             DamagedError: the slot is this key's, but the wrapped file key was changed.
         """
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         wrapped = body[cls.parameters_bytes + COMMITMENT_BYTES :]
         wrapping_key, commitment = cls._derive(key, body[: cls.parameters_bytes], salt)
         # AES-GCM alone would not tell: a ciphertext can be made that has a right tag under several keys.
         if not hmac.compare_digest(commitment, body[cls.parameters_bytes : -WRAPPED_BYTES]):
             return None
         try:
-            return AESGCM(wrapping_key).decrypt(bytes(12), wrapped, None)
-        except InvalidTag:
+            file_key: bytes = _aes_gcm(wrapping_key).decrypt(bytes(12), wrapped, None)
+        except loading.module("cryptography.exceptions").InvalidTag:
             raise DamagedError from None
+        return file_key
 
     @classmethod
     def body_bytes(cls) -> int:
@@ -192,7 +190,11 @@ def labels(records: tuple[tuple[int, bytes], ...]) -> tuple[str, ...]:
 
 def hkdf(secret: bytes, salt: bytes, purpose: bytes, length: int = 32) -> bytes:
     """HKDF-SHA256 (RFC 5869) with the info ``imgcrypt-1 <purpose>``."""
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+    sha256 = loading.module("cryptography.hazmat.primitives.hashes").SHA256()
+    kdf = loading.module("cryptography.hazmat.primitives.kdf.hkdf").HKDF(sha256, length, salt, b"imgcrypt-1 " + purpose)
+    derived: bytes = kdf.derive(secret)
+    return derived
 
-    return HKDF(SHA256(), length, salt, b"imgcrypt-1 " + purpose).derive(secret)
+
+def _aes_gcm(key: bytes) -> Any:
+    return loading.module("cryptography.hazmat.primitives.ciphers.aead").AESGCM(key)
