@@ -23,7 +23,7 @@ class Secrets:
     """The random values of one file. Tests and the security bench fix them; nobody else may."""
 
     file_key: bytes = dataclasses.field(repr=False)
-    salt: bytes = dataclasses.field(repr=False)
+    salt: bytes
 
     @classmethod
     def fresh(cls) -> Secrets:

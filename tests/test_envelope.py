@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import Key, WrongKeyError, cipher, container, envelope, keys, slots
+from imgcrypt import Key, WrongKeyError, cipher, container, derivation, envelope, recovery, slots
 from imgcrypt.container import Content, Mode, RecordType, Suite
 from imgcrypt.envelope import Secrets
 from imgcrypt.errors import DamagedError, ImgcryptError, NewerVersionError
@@ -58,7 +58,7 @@ def test_payload_of_any_number_of_chunks_comes_back(suite: Suite, size: int) -> 
     header, payload = envelope.open_(file, KEY)
     np.testing.assert_array_equal(payload, pattern(size))
     assert (header.suite, header.payload_bytes, header.salt) == (suite, size, SECRETS.salt)
-    assert len(file) == header.file_bytes == 2 * (136 + 52) + size + 16 * -(-size // 1024)
+    assert len(file) == header.file_bytes == 2 * 220 + size + 16 * -(-size // 1024)
 
 
 @given(size=st.integers(1, 5000), exponent=st.integers(10, 24), suite=st.sampled_from(Suite))
@@ -104,13 +104,13 @@ def test_any_change_changes_every_chunk(suite: Suite, payload: Payload, secrets:
 
 def test_suites_share_no_chunk() -> None:
     hybrid, chaos = seal(pattern(8192)), seal(pattern(8192), suite=Suite.CHAOS)
-    assert share_equal(hybrid[188:-188], chaos[188:-188]) < 0.05
+    assert share_equal(hybrid[220:-220], chaos[220:-220]) < 0.05
 
 
 @SUITES
 def test_chunks_show_nothing_of_a_flat_payload(suite: Suite) -> None:
     file = seal(np.zeros(65536, np.uint8), suite=suite, chunk_exponent=16)
-    counts = np.bincount(np.frombuffer(file[188 : 188 + 65536], np.uint8), minlength=256)
+    counts = np.bincount(np.frombuffer(file[220 : 220 + 65536], np.uint8), minlength=256)
     # Chi-squared with 255 degrees of freedom: 400 is beyond one in 10**7, a structured byte far beyond.
     assert ((counts - 256) ** 2 / 256).sum() < 400
 
@@ -148,9 +148,9 @@ def test_byte_changed_in_both_copies_of_the_header_is_refused(suite: Suite) -> N
 @SUITES
 def test_chunks_cannot_move_within_or_between_files(suite: Suite) -> None:
     file, other = seal(pattern(2048), suite=suite), seal(pattern(2048)[::-1].copy(), suite=suite)
-    first, second = slice(188, 188 + 1040), slice(188 + 1040, 188 + 2080)
-    swapped = file[:188] + file[second] + file[first] + file[-188:]
-    borrowed = file[:188] + file[first] + other[second] + file[-188:]
+    first, second = slice(220, 220 + 1040), slice(220 + 1040, 220 + 2080)
+    swapped = file[:220] + file[second] + file[first] + file[-220:]
+    borrowed = file[:220] + file[first] + other[second] + file[-220:]
     for forged in (swapped, borrowed):
         assert len(forged) == len(file)
         with pytest.raises(DamagedError):
@@ -160,7 +160,7 @@ def test_chunks_cannot_move_within_or_between_files(suite: Suite) -> None:
 def test_header_of_another_file_is_refused() -> None:
     file, other = seal(pattern(100)), seal(pattern(100), secrets=Secrets(b"g" * 32, b"t" * 32))
     with pytest.raises(DamagedError):
-        envelope.open_(other[:188] + file[188:-188] + other[-188:], KEY)
+        envelope.open_(other[:220] + file[220:-220] + other[-220:], KEY)
 
 
 @SUITES
@@ -192,6 +192,35 @@ def test_file_with_two_slots_opens_for_either_key_alone() -> None:
             envelope.open_(file, key)
 
 
+def test_every_wrong_key_ends_in_one_error() -> None:
+    passphrase = Key.from_passphrase("words")
+    file = with_records(slots.make(passphrase, SECRETS.file_key, SECRETS.salt))
+    sentences = set()
+    for wrong in (Key.generate(), Key.from_passphrase("other words"), RawKey(bytes(32))):
+        with pytest.raises(WrongKeyError) as caught:
+            envelope.open_(file, wrong)
+        sentences.add(str(caught.value))
+    assert len(sentences) == 1
+
+
+def test_slot_with_another_file_key_does_not_pass_the_header() -> None:
+    friend = Key.generate()
+    file = with_records(slots.make(friend, bytes(32), SECRETS.salt))
+    np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
+    with pytest.raises(DamagedError):
+        envelope.open_(file, friend)
+
+
+def test_nothing_that_holds_secrets_shows_them() -> None:
+    opened = recovery.open_damaged(seal(pattern(50)), KEY)
+    secrets = [SECRETS.file_key, opened.image_key, pattern(50).tobytes()]
+    for shown in (repr(SECRETS), repr(opened)):
+        for secret in secrets:
+            assert str(secret)[2:-1] not in shown
+            assert secret.hex() not in shown
+    assert "payload=" not in repr(opened)
+
+
 def test_slots_of_other_lengths_are_skipped() -> None:
     real = slots.make(KEY, SECRETS.file_key, SECRETS.salt)
     raw, passphrase = RecordType.RAW_KEY_SLOT, RecordType.PASSPHRASE_SLOT
@@ -207,9 +236,9 @@ def test_unknown_record_is_ignored_from_0x8000_on_and_refused_below() -> None:
 
 
 def test_hostile_argon2_parameters_in_a_file_are_refused_before_argon2_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3, 4) + bytes(48))
+    hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3) + bytes(80))
     file = with_records(hostile)
-    monkeypatch.setattr(keys, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
+    monkeypatch.setattr(derivation, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
     with pytest.raises(DamagedError, match="Argon2id"):
         envelope.open_(file, Key.from_passphrase("words"))
     np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
