@@ -58,9 +58,9 @@ class Key(abc.ABC):
             KeyFileError: it cannot be read, is longer than 64 KiB or holds no key.
         """
         try:
-            data = files.read_file(path, MOST_FILE_BYTES)
+            data = files.read_file(path, MOST_FILE_BYTES, "key file")
         except files.FileError as error:
-            raise KeyFileError(f"no key: {error}") from None
+            raise KeyFileError(str(error)) from None
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise KeyFileError(f"{path} is UTF-16 text, as some editors and PowerShell write it; save it as UTF-8")
         try:

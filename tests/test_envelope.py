@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -9,7 +10,7 @@ import independent
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imgcrypt
@@ -242,6 +243,44 @@ def test_hostile_argon2_parameters_in_a_file_are_refused_before_argon2_runs(monk
     with pytest.raises(DamagedError, match="Argon2id"):
         envelope.open_(file, Key.from_passphrase("words"))
     np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
+
+
+FIELDS = {
+    "suite": st.integers(0, 3),
+    "mode": st.integers(0, 4),
+    "sample_bytes": st.integers(0, 3),
+    "channels": st.integers(0, 5),
+    "height": st.integers(0, 6) | st.just(2**32 - 1),
+    "width": st.integers(0, 6) | st.just(2**32 - 1),
+    "payload_bytes": st.integers(0, 60) | st.just(2**64 - 1),
+    "metadata_bytes": st.integers(0, 9) | st.just(2**32 - 1),
+    "chunk_exponent": st.integers(9, 26),
+    "header_bytes": st.integers(0, 2**16 - 1),
+}
+RECORDS = st.tuples(st.sampled_from([1, 2, 3, 16, 0x8000]), st.binary(max_size=110))
+
+
+@given(
+    fields=st.fixed_dictionaries({}, optional=FIELDS),
+    records=st.lists(RECORDS, max_size=3),
+    payload=st.binary(max_size=60),
+    metadata=st.binary(max_size=9),
+)
+@settings(max_examples=60)
+def test_whatever_a_holder_of_the_key_seals_raises_no_other_error(
+    fields: dict[str, int], records: list[tuple[int, bytes]], payload: bytes, metadata: bytes
+) -> None:
+    area = b"".join(independent.record(*each) for each in records)
+    size = {"height": 1, "width": len(payload)}
+    file = independent.seal_file(
+        payload, size | fields, bytes(32), bytes(32), KEY.secret, records=area, metadata=metadata
+    )
+    for key in (KEY, Key.from_passphrase("words")):
+        for call in (imgcrypt.decrypt, imgcrypt.recover):
+            with contextlib.suppress(ImgcryptError):
+                call(file, key)
+    with contextlib.suppress(ImgcryptError):
+        imgcrypt.inspect(file)
 
 
 def test_opening_changes_no_byte_of_the_file() -> None:

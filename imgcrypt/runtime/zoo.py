@@ -124,8 +124,9 @@ def entries() -> tuple[Entry, ...]:
 
 
 def _check(entry: dict[str, Any]) -> None:
-    rate, kinds = (int, float, type(None)), {"name": str, "layout": str, "block": int, "block_bytes": int, "halo": int}
-    for field, kind in {**kinds, "color_rate": rate, "gray_rate": rate}.items():
+    kinds: dict[str, Any] = {"name": str, "layout": str, "block": int, "block_bytes": int, "halo": int}
+    kinds |= dict.fromkeys(("color_rate", "gray_rate"), int | float | None)
+    for field, kind in kinds.items():
         if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
             raise TypeError(field)
     for part in ("sampler", "reconstructor", *(["tables"] if "tables" in entry else [])):
