@@ -39,6 +39,7 @@ class Opened:
 
     ``payload`` is uint8 (n,). ``lost`` and ``doubtful`` are bool (n,): bytes that are nowhere in the file, and bytes
     that were in it but are not authenticated; none is both. ``failed`` lists the chunks without a right tag.
+    ``metadata`` is authentic, or None if it is damaged.
     """
 
     header: Header
@@ -48,6 +49,7 @@ class Opened:
     failed: tuple[int, ...]
     authentic: bool
     image_key: bytes = dataclasses.field(repr=False)
+    metadata: bytes | None = dataclasses.field(repr=False)
 
 
 def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
@@ -89,9 +91,11 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
     if authentic:
         # The damage was to tags alone, or to no byte that matters.
         lost, doubtful = np.zeros_like(lost), np.zeros_like(doubtful)
-    if lost.all():
-        raise DamagedError("nothing of the picture is left in the file; get another copy of it")
-    return Opened(header, payload, lost, doubtful, failed, authentic, image_key)
+    if lost.all() and len(lost):
+        raise DamagedError("nothing of what was encrypted is left in the file; get another copy of it")
+    return Opened(
+        header, payload, lost, doubtful, failed, authentic, image_key, _metadata(data, header, file_key, origins)
+    )
 
 
 def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
@@ -159,6 +163,16 @@ def _equal(one: bytes, other: bytes) -> int:
     """How many bytes are the same at the same place."""
     common = min(len(one), len(other))
     return int(np.count_nonzero(np.frombuffer(one, np.uint8, common) == np.frombuffer(other, np.uint8, common)))
+
+
+def _metadata(data: bytes, header: Header, file_key: bytes, origins: list[int]) -> bytes | None:
+    for origin in origins:
+        block = memoryview(data)[max(origin + header.metadata_at, 0) : max(origin + header.trailer_at, 0)]
+        try:
+            return envelope.open_metadata(header, block, file_key)
+        except DamagedError:
+            continue
+    return None
 
 
 def _open_chunk(
