@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imgcrypt import shell
 from imgcrypt.printable import printable
 
 
@@ -34,3 +35,8 @@ def test_any_text_becomes_one_line_that_prints(text: str) -> None:
     assert len(shown.splitlines()) <= 1
     shown.encode()
     assert printable(shown) == shown
+
+
+def test_what_the_shell_says_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    shell.say("imgcrypt: cannot read a\x1b[2J\nb.png")
+    assert capsys.readouterr().err == "imgcrypt: cannot read a\\x1b[2J\\nb.png\n"
