@@ -28,7 +28,8 @@ from imgcrypt.errors import (
 )
 
 if TYPE_CHECKING:
-    from imgcrypt.api import Recovered, decrypt, encrypt, recover
+    from imgcrypt.api import Recovered, decrypt, decrypt_picture, encrypt, recover
+    from imgcrypt.exact import ExactFile, decrypt_bytes, encrypt_bytes, recover_bytes
     from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
     from imgcrypt.pictures import Picture, read
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ContainerError",
     "DamagedError",
+    "ExactFile",
     "ImageError",
     "ImgcryptError",
     "Info",
@@ -51,22 +53,31 @@ __all__ = [
     "TruncatedError",
     "WrongKeyError",
     "decrypt",
+    "decrypt_bytes",
+    "decrypt_picture",
     "encrypt",
+    "encrypt_bytes",
     "inspect",
     "read",
     "recover",
+    "recover_bytes",
 ]
 
 _LAZY = {
+    "ExactFile": "imgcrypt.exact",
     "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
     "Recovered": "imgcrypt.api",
     "decrypt": "imgcrypt.api",
+    "decrypt_bytes": "imgcrypt.exact",
+    "decrypt_picture": "imgcrypt.api",
     "encrypt": "imgcrypt.api",
+    "encrypt_bytes": "imgcrypt.exact",
     "inspect": "imgcrypt.info",
     "Picture": "imgcrypt.pictures",
     "read": "imgcrypt.pictures",
     "recover": "imgcrypt.api",
+    "recover_bytes": "imgcrypt.exact",
 }
 
 

@@ -13,13 +13,15 @@ from imgcrypt.container import Suite
 from imgcrypt.errors import ImageError, ImgcryptError
 from imgcrypt.info import Info
 from imgcrypt.keys import Key
+from imgcrypt.pictures import Picture, metadata
+from imgcrypt.pictures.metadata import Metadata
 
 SUITES = {"hybrid": Suite.HYBRID, "chaos": Suite.CHAOS}
 
 
 @boundary.public
 def encrypt(
-    image: Image,
+    image: Image | Picture,
     key: Key,
     *,
     lossless: bool = False,
@@ -32,7 +34,8 @@ def encrypt(
     """Encrypt a picture into the bytes of an ``.imgc`` file.
 
     Args:
-        image: uint8 (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16.
+        image: uint8 (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16. Of a Picture, as
+            imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them back.
         key: who may open it.
         lossless: keep every sample exactly instead of sampling the picture. An alpha channel is always
             kept exactly.
@@ -56,6 +59,10 @@ def encrypt(
         raise ImgcryptError("lossless keeps every sample: leave out rate, target_psnr and net, or leave out lossless")
     if rate is not None and target_psnr is not None:
         raise ImgcryptError("a rate and a PSNR cannot both be kept: leave out rate or target_psnr")
+    said = b""
+    if isinstance(image, Picture):
+        said = metadata.pack(image.metadata)
+        image = image.pixels
     _check(image, lossless)
     content, data = payload.encode(
         image,
@@ -66,7 +73,7 @@ def encrypt(
         net=net,
         provider=provider,
     )
-    return envelope.seal(data, content, key, envelope.Secrets.fresh())
+    return envelope.seal(data, content, key, envelope.Secrets.fresh(), said)
 
 
 @boundary.public
@@ -84,11 +91,23 @@ def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
     Raises:
         ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
         WrongKeyError: made for another key.
+        ImageError: it holds another file's bytes, as encrypt_bytes keeps them.
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    header, data = envelope.open_(memoryview(blob), key)
-    return payload.decode(data, header.content, provider)
+    return decrypt_picture(blob, key, provider=provider).pixels
+
+
+@boundary.public
+def decrypt_picture(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Picture:
+    """As :func:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it.
+
+    ``imgcrypt.pictures.encode(picture.pixels, ".png", picture.metadata)`` makes a file of both.
+    """
+    header, data, said = envelope.open_whole(blob, key)
+    found = metadata.unpack(said)
+    pixels = payload.decode(data, header.content, provider)
+    return Picture(pixels, found.format, 8 * header.sample_bytes, metadata=found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,14 +115,16 @@ class Recovered:
     """A picture from a damaged file, and how much of it is real.
 
     ``image`` is what decrypt would return; where bytes were lost, their neighbors stand in. ``info`` is the header's,
-    which is authentic always. ``authentic`` means that every byte of the picture is: nothing was lost, and decrypt
-    would have returned the same if both copies of the header are whole. Otherwise ``failed_chunks`` of ``chunks`` have
-    no right tag, and anyone may have written what is in them. Of the payload's bytes (``info.payload_bytes``),
-    ``lost_bytes`` were missing or found to be wrong, and ``doubtful_bytes`` more are used but not authenticated.
+    and ``metadata`` the picture's, None if they are damaged; both are authentic always. ``authentic`` means that every
+    byte of the picture is: nothing was lost, and decrypt would have returned the same if both copies of the header are
+    whole. Otherwise ``failed_chunks`` of ``chunks`` have no right tag, and anyone may have written what is in them. Of
+    the payload's bytes (``info.payload_bytes``), ``lost_bytes`` were missing or found to be wrong, and
+    ``doubtful_bytes`` more are used but not authenticated.
     """
 
-    image: Image
+    image: Image = dataclasses.field(repr=False)
     info: Info
+    metadata: Metadata | None = dataclasses.field(repr=False)
     authentic: bool
     chunks: int
     failed_chunks: int
@@ -131,10 +152,12 @@ def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
     """
     recovery, restoration = loading.whole(_import_recovery)
     opened = recovery.open_damaged(blob, key)
+    payload.check_picture(opened.header.content)
     image, lost = restoration.restore(opened, provider)
     return Recovered(
         image=image,
         info=info.describe(opened.header),
+        metadata=None if opened.metadata is None else metadata.unpack(opened.metadata),
         authentic=opened.authentic,
         chunks=opened.header.chunks,
         failed_chunks=len(opened.failed),

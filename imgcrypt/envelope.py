@@ -17,12 +17,15 @@ from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header
 from imgcrypt.errors import DamagedError, WrongKeyError
 from imgcrypt.keys import Key
 
+METADATA_NONCE = bytes(12)
+"""Its key serves this one block."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Secrets:
     """The random values of one file. Tests and the security bench fix them; nobody else may."""
 
-    file_key: bytes
+    file_key: bytes = dataclasses.field(repr=False)
     salt: bytes
 
     @classmethod
@@ -31,20 +34,22 @@ class Secrets:
         return cls(os.urandom(slots.FILE_KEY_BYTES), os.urandom(container.SALT_BYTES))
 
 
-def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets) -> bytes:
+def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets, metadata: bytes = b"") -> bytes:
     """Encrypt a payload into the bytes of a file.
 
     Args:
-        payload: uint8 (n,), n >= 1.
+        payload: uint8 (n,), n >= 1 for pictures.
         content: what to say of it.
         key: who may open the file.
         secrets: fresh for every file.
+        metadata: what the file is to say beside the payload, as imgcrypt.pictures.metadata packs it.
     """
     slot = slots.make(key, secrets.file_key, secrets.salt)
     header = container.make_header(
         content,
         (slot,),
         len(payload),
+        len(metadata),
         secrets.salt,
         lambda core: digest(core, payload, secrets.file_key, secrets.salt),
     )
@@ -54,14 +59,18 @@ def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets) -> bytes:
     image_key, seal_key = image_keys(header, secrets.file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
     # Made in memory that is there already, then copied once: that costs less than memory new from the system.
-    with scratch.borrow(len(payload)) as enciphered, scratch.borrow(header.metadata_at + header.header_bytes) as space:
+    with scratch.borrow(len(payload)) as enciphered, scratch.borrow(header.file_bytes) as space:
         cipher.encipher(payload, image_key, out=enciphered)
         file = space.data
         for number in range(header.chunks):
             at, length = header.chunk_at(number)
             start = number * header.chunk_bytes
             chunk_cipher.seal(number, enciphered.data[start : start + length], file[at : at + length + TAG_BYTES])
-        file[: header.header_bytes] = file[header.metadata_at :] = packed
+        if metadata:
+            file[header.metadata_at : header.trailer_at] = _metadata_cipher(header, secrets.file_key).encrypt(
+                METADATA_NONCE, metadata, None
+            )
+        file[: header.header_bytes] = file[header.trailer_at :] = packed
         return bytes(file)
 
 
@@ -72,14 +81,17 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, Bytes]:
         ContainerError: what container.parse raises, or DamagedError.
         WrongKeyError: no slot of the file opens with ``key``.
     """
+    return open_whole(data, key)[:2]
+
+
+def open_whole(data: bytes | bytearray | memoryview, key: Key) -> tuple[Header, Bytes, bytes]:
+    """As :func:`open_`, and the metadata."""
     data = memoryview(data)
     header = container.parse(data)
     file_key = unlock(header, data[: header.header_bytes], key)
     image_key, seal_key = image_keys(header, file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
-    if header.metadata_bytes:
-        # Kept for later releases: this one writes none, and checks what others wrote.
-        _open_metadata(data[header.metadata_at : header.trailer_at], file_key, header)
+    metadata = open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
     with scratch.borrow(header.payload_bytes) as enciphered:
         view = enciphered.data
         for number in range(header.chunks):
@@ -89,15 +101,42 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, Bytes]:
         payload = cipher.decipher(enciphered, image_key, overwrite=True)
     if not hmac.compare_digest(header.digest, digest(header.core(), payload, file_key, header.salt)):
         raise DamagedError
-    return header, payload
+    return header, payload, metadata
+
+
+def read_metadata(data: bytes | memoryview, key: Key) -> bytes:
+    """The metadata of a file alone, which is authenticated; the payload is not looked at.
+
+    Raises:
+        ContainerError: what container.parse raises, or DamagedError.
+        WrongKeyError: no slot of the file opens with ``key``.
+    """
+    data = memoryview(data)
+    header = container.parse(data)
+    file_key = unlock(header, data[: header.header_bytes], key)
+    return open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
+
+
+def open_metadata(header: Header, sealed: memoryview, file_key: bytes) -> bytes:
+    """The metadata in a file's block for it; of a file that has none, no bytes.
+
+    Raises:
+        DamagedError: its tag is wrong.
+    """
+    if not header.metadata_bytes:
+        return b""
+    try:
+        return _metadata_cipher(header, file_key).decrypt(METADATA_NONCE, sealed, None)
+    except InvalidTag:
+        raise DamagedError from None
 
 
 def unlock(header: Header, packed: memoryview, key: Key) -> bytes:
     """The file key, once it has proven the header's bytes ``packed``, MAC and all.
 
     Raises:
-        WrongKeyError: no slot opens with ``key``.
-        DamagedError: the MAC is wrong.
+        WrongKeyError: no slot is that of ``key``.
+        DamagedError: the slots ask for what no honest file does, or the MAC or the key's slot is wrong.
     """
     file_key = _file_key(header, key)
     if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key)):
@@ -117,21 +156,17 @@ def image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:
 
 
 def _file_key(header: Header, key: Key) -> bytes:
-    for number, body in header.records:
-        file_key = slots.open_slot(key, number, body, header.salt)
-        if file_key is not None:
-            return file_key
+    file_key = slots.unlock(key, header.records, header.salt)
+    if file_key is not None:
+        return file_key
     given, needed = slots.kind_of(key).label, dict.fromkeys(slots.labels(header.records))
     if needed and given not in needed:
         raise WrongKeyError(f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {given}")
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
 
 
-def _open_metadata(sealed: memoryview, file_key: bytes, header: Header) -> bytes:
-    try:
-        return AESGCM(slots.hkdf(file_key, header.salt + header.digest, b"metadata")).decrypt(bytes(12), sealed, None)
-    except InvalidTag:
-        raise DamagedError from None
+def _metadata_cipher(header: Header, file_key: bytes) -> AESGCM:
+    return AESGCM(slots.hkdf(file_key, header.salt + header.digest, b"metadata"))
 
 
 def _mac(packed: bytes | memoryview, header: Header, file_key: bytes) -> bytes:

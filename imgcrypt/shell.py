@@ -6,41 +6,53 @@ import io
 import logging
 import os
 import sys
+import warnings
 
 import typer
 
-from imgcrypt import threads
+from imgcrypt import exitcodes, threads
 from imgcrypt.errors import ImgcryptError
+from imgcrypt.printable import printable
 
 
 def run(commands: typer.Typer, name: str) -> None:
     """Run the command of this name; turn every expected error into one line on standard error."""
-    # OpenCV's warnings about odd files would land among the messages.
+    # What libraries find odd about files would land among the messages.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads.count()))
-    # What the library has to say, such as that compiled code cannot be kept.
-    logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+    # What this library has to say, such as that compiled code cannot be kept.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"{name}: %(message)s"))
+    logging.getLogger("imgcrypt").handlers = [handler]
     for stream in (sys.stdout, sys.stderr):
         # File names may hold bytes that are no text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            commands()
+            commands(prog_name=name)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except ImgcryptError as error:
         say(f"{name}: {error}")
-        sys.exit(1)
+        sys.exit(exitcodes.ERROR)
     except OSError as error:
         leave_output()
         if not isinstance(error, BrokenPipeError):
             say(f"{name}: cannot use {error.filename or 'standard output'}: {error.strerror}")
-        sys.exit(1)
+        sys.exit(exitcodes.ERROR)
     except MemoryError:
         say(f"{name}: this does not fit into memory; use a machine with more of it, or a smaller picture")
-        sys.exit(1)
+        sys.exit(exitcodes.ERROR)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code != exitcodes.INTERRUPTED:
+            raise
+        # At once: another thread may be compiling, and would still do so while the interpreter is taken down.
+        os._exit(exitcodes.INTERRUPTED)
 
 
 def leave_output() -> None:
@@ -51,4 +63,4 @@ def leave_output() -> None:
 
 def say(text: str) -> None:
     """One line on standard error."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)

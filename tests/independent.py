@@ -196,39 +196,61 @@ def parse_key(text: str) -> bytes:
     return key
 
 
-def argon2id(passphrase: str, salt: bytes, memory: int, passes: int, lanes: int) -> bytes:
-    """The secret behind a passphrase slot; ValueError for parameters outside the limits (3.2)."""
-    if not (1 <= passes <= 16 and 1 <= lanes <= 16 and 8 * lanes <= memory <= 2**20):
-        raise ValueError("damaged: Argon2id's parameters are out of range")
-    kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory)
+def check_costs(costs: Sequence[tuple[int, int]]) -> None:
+    """Refuse passphrase slots by the memory in KiB and the passes that each asks for (3.2)."""
+    bounded = all(19456 <= memory <= 262144 and passes >= 2 for memory, passes in costs)
+    demand(bounded, "damaged: Argon2id's parameters are out of range")
+    demand(sum(memory * passes for memory, passes in costs) <= 786432, "damaged: Argon2id costs too much in all")
+
+
+def argon2id(passphrase: str, salt: bytes, memory: int, passes: int) -> bytes:
+    """The secret behind a passphrase slot (3.2)."""
+    kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=1, memory_cost=memory)
     return kdf.derive(unicodedata.normalize("NFC", passphrase).encode())
+
+
+def wrap(secret: bytes, purpose: str, file_key: bytes, salt: bytes) -> bytes:
+    """The commitment and the wrapped file key of a slot (3.2)."""
+    keys = hkdf(secret, salt, purpose, 64)
+    return keys[32:] + AESGCM(keys[:32]).encrypt(bytes(12), file_key, None)
+
+
+def unwrap(secret: bytes, purpose: str, sealed: bytes, salt: bytes) -> bytes | None:
+    """The file key in a slot, or None if the commitment is to another secret."""
+    keys = hkdf(secret, salt, purpose, 64)
+    if not hmac.compare_digest(keys[32:], sealed[:32]):
+        return None
+    try:
+        return AESGCM(keys[:32]).decrypt(bytes(12), sealed[32:], None)
+    except InvalidTag:
+        raise ValueError("damaged: the wrapped file key") from None
 
 
 def raw_slot(key: bytes, file_key: bytes, salt: bytes) -> bytes:
     """The body of a raw-key slot (record type 1)."""
-    return AESGCM(hkdf(key, salt, "slot raw key", 32)).encrypt(bytes(12), file_key, None)
+    return wrap(key, "slot raw key", file_key, salt)
 
 
-def passphrase_slot(
-    passphrase: str, file_key: bytes, salt: bytes, slot_salt: bytes, memory: int, passes: int, lanes: int
-) -> bytes:
+def passphrase_slot(passphrase: str, file_key: bytes, salt: bytes, slot_salt: bytes, memory: int, passes: int) -> bytes:
     """The body of a passphrase slot (record type 2)."""
-    secret = argon2id(passphrase, slot_salt, memory, passes, lanes)
-    wrapped = AESGCM(hkdf(secret, salt, "slot passphrase", 32)).encrypt(bytes(12), file_key, None)
-    return slot_salt + struct.pack("<3I", memory, passes, lanes) + wrapped
+    secret = argon2id(passphrase, slot_salt, memory, passes)
+    return slot_salt + struct.pack("<2I", memory, passes) + wrap(secret, "slot passphrase", file_key, salt)
 
 
-def open_slot(kind: int, body: bytes, key: bytes | str, salt: bytes) -> bytes | None:
-    """The file key in a slot, or None if the key does not open it."""
-    try:
-        if kind == 1 and len(body) == 48 and isinstance(key, bytes):
-            return AESGCM(hkdf(key, salt, "slot raw key", 32)).decrypt(bytes(12), body, None)
-        if kind == 2 and len(body) == 76 and isinstance(key, str):
-            secret = argon2id(key, body[:16], *struct.unpack("<3I", body[16:28]))
-            return AESGCM(hkdf(secret, salt, "slot passphrase", 32)).decrypt(bytes(12), body[28:], None)
-    except InvalidTag:
-        pass
-    return None
+def unlock(records: Sequence[tuple[int, bytes]], key: bytes | str, salt: bytes) -> bytes | None:
+    """The file key from the first slot that is the key's, or None if none is (3.2)."""
+    if isinstance(key, bytes):
+        sealed = [body for kind, body in records if kind == RAW and len(body) == 80]
+        opened = (unwrap(key, "slot raw key", body, salt) for body in sealed)
+    else:
+        bodies = [body for kind, body in records if kind == PASSPHRASE and len(body) == 104]
+        costs = [struct.unpack("<2I", body[16:24]) for body in bodies]
+        check_costs([(memory, passes) for memory, passes in costs])
+        opened = (
+            unwrap(argon2id(key, body[:16], *cost), "slot passphrase", body[24:], salt)
+            for body, cost in zip(bodies, costs, strict=True)
+        )
+    return next((file_key for file_key in opened if file_key is not None), None)
 
 
 def payload_digest(file_key: bytes, salt: bytes, core: bytes, payload: bytes) -> bytes:
@@ -246,7 +268,7 @@ def header_mac(file_key: bytes, salt: bytes, packed: bytes) -> bytes:
 MAGIC = bytes.fromhex("89696D67630D0A1A")
 CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
 HYBRID, CHAOS = 1, 2
-SAMPLED, LOSSLESS = 1, 2
+SAMPLED, LOSSLESS, EXACT = 1, 2, 3
 RAW, PASSPHRASE, NET = 1, 2, 16
 
 
@@ -293,7 +315,7 @@ def read_core(data: bytes) -> Core:
     core = Core(*CORE.unpack_from(data))
     demand(core.version == 1, "newer: unknown version")
     demand(core.suite in (HYBRID, CHAOS), "newer: unknown suite")
-    demand(core.mode in (SAMPLED, LOSSLESS), "newer: unknown mode")
+    demand(core.mode in (SAMPLED, LOSSLESS, EXACT), "newer: unknown mode")
     demand(core.reserved == bytes(3), "newer: reserved bytes are not zero")
     demand(core.header_bytes >= 136, "damaged: header_bytes")
     demand(len(data) >= core.header_bytes, "truncated: the header is cut")
@@ -306,6 +328,10 @@ def read_core(data: bytes) -> Core:
 
 def check_picture(core: Core) -> None:
     """The checks of a header's fields that come after its records (2.1)."""
+    if core.mode == EXACT:
+        picture = (core.sample_bytes, core.channels, core.height, core.width)
+        demand(picture == (0, 0, 0, 0), "damaged: a picture in exact mode")
+        return
     demand(core.sample_bytes in (1, 2), "damaged: sample_bytes")
     demand(core.channels in (1, 3, 4), "damaged: channels")
     demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
@@ -333,7 +359,7 @@ def read_records(area: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, object] | None:
-    """The net record's fields, or None in lossless mode."""
+    """The net record's fields, or None in the other modes."""
     nets = [body for kind, body in records if kind == NET]
     demand(len(nets) == (mode == SAMPLED), "damaged: the number of net records")
     if not nets:
@@ -345,8 +371,41 @@ def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, objec
     return {"name": name.rstrip(b"\0").decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
 
 
+# The fields of the metadata (2.5): number -> length of the value, None if it may have any.
+FIELDS = {1: None, 2: None, 3: None, 4: 16, 5: 8, 6: 64, 7: 1, 8: 4, 9: None, 10: None}
+
+
+def write_metadata(fields: Mapping[int, bytes]) -> bytes:
+    """Metadata of these fields, filled up to a power of two (2.5)."""
+    packed = b"".join(struct.pack("<HI", number, len(value)) + value for number, value in fields.items())
+    size = 256
+    while size < len(packed):
+        size *= 2
+    return packed.ljust(size, b"\0") if packed else b""
+
+
+def read_metadata(data: bytes) -> dict[int, bytes]:
+    """The known fields of the metadata (2.5)."""
+    fields: dict[int, bytes] = {}
+    at = 0
+    while len(data) - at >= 6:
+        number, size = struct.unpack_from("<HI", data, at)
+        if number == 0:
+            break
+        demand(at + 6 + size <= len(data), "damaged: a field of the metadata runs over the end")
+        if number in FIELDS:
+            demand(number not in fields, "damaged: a field of the metadata occurs twice")
+            demand(FIELDS[number] in (None, size), "damaged: the length of a field of the metadata")
+            fields[number] = data[at + 6 : at + 6 + size]
+        at += 6 + size
+    demand(not any(data[at:]), "damaged: something follows the metadata")
+    return fields
+
+
 def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
-    """The header's fields and the payload of a file, opened with a raw key (bytes) or a passphrase (str).
+    """The header's fields, the metadata's among them, and the payload of a file.
+
+    It is opened with a raw key (bytes) or a passphrase (str).
 
     Raises ValueError with the reason if a check fails.
     """
@@ -354,19 +413,18 @@ def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
     packed, mac = data[: core.header_bytes - 32], data[core.header_bytes - 32 : core.header_bytes]
     records = list(read_records(packed[104:]))
     net = read_net(records, core.mode)
-    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 16, "damaged: too many passphrase slots")
+    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 4, "damaged: too many passphrase slots")
     check_picture(core)
     salt, digest = core.salt, packed[72:104]
 
-    opened = (open_slot(kind, body, key, salt) for kind, body in records)
-    file_key = next((candidate for candidate in opened if candidate is not None), None)
+    file_key = unlock(records, key, salt)
     if file_key is None:
         raise ValueError("wrong key")
     demand(hmac.compare_digest(header_mac(file_key, salt, packed), mac), "damaged: the header's MAC")
 
     keys = hkdf(file_key, salt + digest, "image", 64)
     seal, size, at = AESGCM(keys[32:]), 2**core.chunk_exponent, core.header_bytes
-    enciphered = bytearray()
+    enciphered, metadata = bytearray(), b""
     try:
         for number in range(core.chunks):
             end = at + min(size, core.payload_bytes - number * size)
@@ -379,12 +437,13 @@ def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
             at = end + 16
         if core.metadata_bytes:
             block = data[at : at + core.metadata_bytes + 16]
-            AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).decrypt(bytes(12), block, None)
+            metadata = AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).decrypt(bytes(12), block, None)
     except InvalidTag:
         raise ValueError("damaged: the tag of a chunk or of the metadata") from None
     payload = decipher(bytes(enciphered), keys[:32])
     demand(hmac.compare_digest(payload_digest(file_key, salt, packed[:72], payload), digest), "damaged: the digest")
-    return {**core._asdict(), "digest": digest, "net": net, "records": records}, payload
+    said = read_metadata(metadata)
+    return {**core._asdict(), "digest": digest, "net": net, "records": records, "metadata": said}, payload
 
 
 def seal_file(
@@ -444,11 +503,26 @@ def seal_file(
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
 PHRASE = "correct horse"
+LEAST_MEMORY, LEAST_PASSES = 19456, 2
 SLOT_SALT = bytes(range(16, 32))
 LENGTHS = (
     *(0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049),
     *(4095, 4096, 4097, 32768, 32769, 65535, 65536, 65537, 70001, 150001),
 )
+
+
+MADE_METADATA = {
+    1: bytes(range(200)),
+    2: b"II*\0\x08\0\0\0\0\0\0\0\0\0",
+    3: b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
+    4: struct.pack("<2d", 300, 299.5),
+    5: struct.pack("<d", 0.45455),
+    6: struct.pack("<8d", 0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06),
+    7: b"\1",
+    8: bytes([9, 16, 0, 1]),
+    9: b"caf\xc3\xa9 \xff.png",
+    10: b"PNG",
+}
 
 
 def pattern(size: int) -> bytes:
@@ -468,7 +542,7 @@ def vector(
     digest: bytes | None = None,
 ) -> bytes:
     """A file of `pattern` whose file key and salt come from its name."""
-    file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
+    file_key, salt = secrets_of(name)
     size = {"height": shape[0], "width": shape[1], "channels": shape[2]}
     payload = pattern(math.prod(shape)) if payload is None else payload
     return seal_file(
@@ -476,15 +550,26 @@ def vector(
     )
 
 
-def phrase_record(name: str, phrase: str, memory: int, passes: int, lanes: int) -> bytes:
-    """A passphrase slot for the file that `vector` makes under this name."""
+def secrets_of(name: str) -> tuple[bytes, bytes]:
+    """The file key and the salt of the file that `vector` makes under this name."""
     file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
-    return record(PASSPHRASE, passphrase_slot(phrase, file_key, salt, SLOT_SALT, memory, passes, lanes))
+    return file_key, salt
 
 
-def costly_record(memory: int, passes: int, lanes: int) -> bytes:
+def phrase_record(name: str, phrase: str, memory: int, passes: int) -> bytes:
+    """A passphrase slot for the file that `vector` makes under this name."""
+    return record(PASSPHRASE, passphrase_slot(phrase, *secrets_of(name), SLOT_SALT, memory, passes))
+
+
+def costly_record(memory: int, passes: int) -> bytes:
     """A passphrase slot whose parameters a reader refuses."""
-    return record(PASSPHRASE, SLOT_SALT + struct.pack("<3I", memory, passes, lanes) + bytes(48))
+    return record(PASSPHRASE, SLOT_SALT + struct.pack("<2I", memory, passes) + bytes(80))
+
+
+def bare_slot(name: str) -> bytes:
+    """A raw-key slot with the right wrapped key for the file of this name, and no commitment."""
+    slot = raw_slot(KEY, *secrets_of(name))
+    return bytes(32) + slot[32:]
 
 
 def flip(data: bytes, *places: int) -> bytes:
@@ -528,17 +613,20 @@ def write_valid(folder: Path) -> None:
         phrase: str = "",
         records: bytes = b"",
         metadata: bytes = b"",
+        payload: bytes | None = None,
         **fields: int,
     ) -> None:
         depth = fields.get("sample_bytes", 1)
-        payload = pattern(math.prod(shape) * depth)
+        payload = pattern(math.prod(shape) * depth) if payload is None else payload
         (folder / f"{name}.imgc").write_bytes(
             vector(name, shape, fields=fields, key=key, records=records, metadata=metadata, payload=payload)
         )
+        picture = {"shape": shape if shape[2] > 1 else shape[:2], "dtype": f"uint{8 * depth}"} if depth else {}
+        said = {str(number): value.hex() for number, value in read_metadata(metadata).items()}
         entries[f"{name}.imgc"] = {
             **({"passphrase": phrase} if phrase else {"key": key_text(KEY)}),
-            "shape": shape if shape[2] > 1 else shape[:2],
-            "dtype": f"uint{8 * depth}",
+            **picture,
+            **({"metadata": said} if said else {}),
             "payload_sha256": hashlib.sha256(payload).hexdigest(),
         }
 
@@ -548,17 +636,29 @@ def write_valid(folder: Path) -> None:
     add("hybrid_chunks", (200, 150, 3), chunk_exponent=10)
     add("chaos_rgb", (9, 4, 3), suite=CHAOS)
     add("chaos_whole_chunks", (32, 64, 1), suite=CHAOS, chunk_exponent=10)
-    add("metadata", (5, 7, 1), metadata=b"no release writes this")
+    add("metadata", (5, 7, 1), metadata=write_metadata(MADE_METADATA))
+    later = struct.pack("<HI", 11, 3) + b"new"
+    add("metadata_of_a_newer_release", (5, 7, 1), metadata=later + struct.pack("<HI", 10, 3) + b"PNG")
+    named = write_metadata({9: "clip \u56f3.gif".encode()})
+    add("exact", (0, 0, 0), metadata=named, payload=pattern(70_000), mode=EXACT, sample_bytes=0, chunk_exponent=16)
+    add("exact_chaos", (0, 0, 0), payload=b"GIF89a", mode=EXACT, sample_bytes=0, suite=CHAOS)
+    add("exact_empty", (0, 0, 0), payload=b"", mode=EXACT, sample_bytes=0)
     add("unknown_optional_record", (5, 7, 1), records=record(0x8001, b"from a newer release"))
     name = "passphrase"
-    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, 64, 1, 1))
+    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES))
     # valid.json has the decomposed form of the passphrase, the file was made with the composed one.
     name, phrase = "passphrase_normalized", "cafe\u0301"
-    add(name, (5, 7, 1), key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 64, 2, 2))
-    others = record(RAW, bytes(47)) + record(RAW, bytes(48)) + record(PASSPHRASE, bytes(75)) + record(RAW, b"")
+    add(name, (5, 7, 1), key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 20480, 3))
+    others = record(RAW, bytes(79)) + record(RAW, bytes(80)) + record(PASSPHRASE, bytes(103)) + record(RAW, b"")
     name = "slots_of_others"
-    file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
-    add(name, (5, 7, 1), key=None, records=others + record(RAW, raw_slot(KEY, file_key, salt)))
+    add(name, (5, 7, 1), key=None, records=others + record(RAW, raw_slot(KEY, *secrets_of(name))))
+    # Costs of passphrase slots are no affair of a reader with a raw key.
+    add("passphrase_slot_of_others", (5, 7, 1), records=costly_record(8, 1))
+    # Four slots that ask for 786,432 in all: the most.
+    name = "passphrase_slots_4"
+    others = 3 * phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
+    ours = phrase_record(name, PHRASE, 55808, 12)
+    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=others + ours)
     write_json(folder / "valid.json", entries)
 
 
@@ -568,7 +668,7 @@ def write_invalid(folder: Path) -> None:
         f"{name}Error" for name in ("NotImgc", "NewerVersion", "Truncated", "Damaged", "WrongKey")
     )
     net = record(NET, b"none".ljust(24, b"\0") + bytes(32) + struct.pack("<I", 35))
-    sampled = {"mode": SAMPLED}
+    sampled, exact = {"mode": SAMPLED}, {"mode": EXACT, "sample_bytes": 0}
     good = vector("good")
     size = int.from_bytes(good[10:12], "little")
     two = vector("two chunks", (32, 64, 1), fields={"chunk_exponent": 10})
@@ -581,7 +681,7 @@ def write_invalid(folder: Path) -> None:
         "version_0": (newer, vector("version_0", fields={"version": 0})),
         "version_2": (newer, vector("version_2", fields={"version": 2})),
         "unknown_suite": (newer, vector("unknown_suite", fields={"suite": 3})),
-        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 3})),
+        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 4})),
         "unknown_record": (newer, vector("unknown_record", records=record(0x7FFF, b""))),
         "recipient_record": (newer, vector("recipient_record", records=record(3, bytes(80)))),
         "reserved_nonzero": (newer, vector("reserved_nonzero", fields={"reserved": b"\0\0\1"})),
@@ -622,13 +722,18 @@ def write_invalid(folder: Path) -> None:
             vector("net_name_empty", fields=sampled, records=record(NET, bytes(24) + net[28:])),
         ),
         "sampled_16_bit": (damaged, vector("sampled_16_bit", fields={"sample_bytes": 2} | sampled, records=net)),
-        "passphrase_slots_17": (
+        "passphrase_slots_5": (
             damaged,
-            vector("passphrase_slots_17", records=17 * record(PASSPHRASE, bytes(76))),
+            vector("passphrase_slots_5", records=5 * record(PASSPHRASE, bytes(104))),
         ),
         "other_key": (wrong_key, vector("other_key", key=OTHER_KEY)),
         "no_slot": (wrong_key, vector("no_slot", key=None)),
-        "slot_bit_flipped": (wrong_key, flip(good, 108, len(good) - size + 108)),
+        "slot_commitment_flipped": (wrong_key, flip(good, 108, len(good) - size + 108)),
+        "slot_bit_flipped": (damaged, flip(good, 140, len(good) - size + 140)),
+        "slot_without_commitment": (
+            wrong_key,
+            vector("slot_without_commitment", key=None, records=record(RAW, bare_slot("slot_without_commitment"))),
+        ),
         "mac_wrong": (damaged, flip(good, size - 1, len(good) - 1)),
         "height_and_width_swapped": (
             damaged,
@@ -641,20 +746,40 @@ def write_invalid(folder: Path) -> None:
         "chaos_chunk_bit_flipped": (damaged, flip(vector("chaos_bit_flipped", fields={"suite": CHAOS}), size)),
         "chaos_tag_bit_flipped": (damaged, flip(vector("chaos_tag_flipped", fields={"suite": CHAOS}), size + 35)),
         "metadata_bit_flipped": (damaged, flip(described, size + 35 + 16)),
+        "exact_with_height": (damaged, vector("exact_with_height", (1, 0, 0), fields=exact, payload=b"file")),
+        "exact_with_channels": (damaged, vector("exact_with_channels", (0, 0, 1), fields=exact, payload=b"file")),
+        "exact_with_depth": (
+            damaged,
+            vector("exact_with_depth", (0, 0, 0), fields=exact | {"sample_bytes": 1}, payload=b"file"),
+        ),
+        "exact_with_net": (damaged, vector("exact_with_net", (0, 0, 0), fields=exact, records=net, payload=b"file")),
+        "metadata_field_cut": (damaged, vector("metadata_field_cut", metadata=struct.pack("<HI", 9, 5) + b"a.pn")),
+        "metadata_field_twice": (
+            damaged,
+            vector("metadata_field_twice", metadata=2 * (struct.pack("<HI", 10, 3) + b"PNG")),
+        ),
+        "metadata_field_length": (damaged, vector("metadata_field_length", metadata=struct.pack("<HIH", 7, 2, 0))),
+        "metadata_followed": (damaged, vector("metadata_followed", metadata=bytes(200) + b"\1")),
         "digest_wrong": (damaged, vector("digest_wrong", digest=bytes(32))),
     }
     limits = {
-        "memory_too_much": (2**20 + 1, 1, 1),
-        "memory_too_little": (31, 1, 4),
-        "passes_0": (64, 0, 1),
-        "passes_17": (64, 17, 1),
-        "lanes_0": (64, 1, 0),
-        "lanes_17": (136, 1, 17),
+        "memory_too_much": [(262145, 2)],
+        "memory_too_little": [(LEAST_MEMORY - 1, 40)],
+        "memory_0": [(0, 3)],
+        "passes_0": [(65536, 0)],
+        "passes_too_few": [(65536, LEAST_PASSES - 1)],
+        "passes_too_many": [(65536, 13)],
+        "cost_of_unequal_slots_too_much": [(262144, 2), (65536, 4), (LEAST_MEMORY, 2)],
+        "cost_in_all_too_much": [(65536, 3), (65536, 3), (65536, 3), (65536, 4)],
+        "last_slot_too_cheap": [(65536, 3), (8, 1)],
+        "most": [(2**32 - 1, 2**32 - 1)],
     }
-    for name, numbers in limits.items():
-        files[f"argon2_{name}"] = damaged, vector(f"argon2_{name}", key=None, records=costly_record(*numbers))
+    for name, slots in limits.items():
+        records = b"".join(costly_record(*numbers) for numbers in slots)
+        files[f"argon2_{name}"] = damaged, vector(f"argon2_{name}", key=None, records=records)
     name = "argon2_other_passphrase"
-    files[name] = wrong_key, vector(name, key=None, records=phrase_record(name, "incorrect horse", 64, 1, 1))
+    records = phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
+    files[name] = wrong_key, vector(name, key=None, records=records)
 
     entries: dict[str, object] = {}
     for name, (error, data) in files.items():

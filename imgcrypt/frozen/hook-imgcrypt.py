@@ -2,12 +2,12 @@
 
 from PyInstaller.utils.hooks import collect_data_files, collect_submodules, copy_metadata
 
+UNWANTED = ("imgcrypt.bench", "imgcrypt.nets", "imgcrypt.export")
+
 datas = collect_data_files("imgcrypt", excludes=["**/__pycache__/*"]) + copy_metadata("imgcrypt")
-# The bench, the training and the export of nets have no place in a frozen program. imagecodecs imports its decoders when
-# they are asked for.
+# The bench, the training and the export of nets have no place in a frozen program.
 hiddenimports = [
-    *collect_submodules(
-        "imgcrypt", filter=lambda name: not name.startswith(("imgcrypt.bench", "imgcrypt.nets", "imgcrypt.export"))
-    ),
+    *collect_submodules("imgcrypt", filter=lambda name: not name.startswith(UNWANTED)),
+    # Its decoders are imported when they are asked for.
     *collect_submodules("imagecodecs"),
 ]
