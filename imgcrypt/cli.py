@@ -171,7 +171,7 @@ def enc(
     target_psnr: Annotated[
         float | None, typer.Option(metavar="DB", help="instead of a rate: the smallest that comes back with this PSNR")
     ] = None,
-    net: Annotated[str | None, typer.Option(help="the sampling net [default: anyrate]")] = None,
+    net: Annotated[str | None, typer.Option(help="the sampling net [default: picture]")] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="leave out profile, EXIF (with places), XMP, resolution and name")
     ] = False,
@@ -441,10 +441,10 @@ def bench(context: typer.Context) -> None:
 
 def _warm_up(everything: bool = False) -> None:
     from imgcrypt import cipher
-    from imgcrypt.codec import bitplanes
+    from imgcrypt.codec import picture
 
     cipher.warm_up(everything)
-    bitplanes.warm_up()
+    picture.warm_up()
 
 
 class _Loading:

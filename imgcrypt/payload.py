@@ -8,9 +8,8 @@ from imgcrypt import runtime
 from imgcrypt.arrays import Bytes, Image
 from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, NetRecord, Suite
 from imgcrypt.errors import DamagedError, ImageError, NetError
-from imgcrypt.metrics import psnr
 from imgcrypt.runtime import zoo
-from imgcrypt.runtime.anyrate import AnyrateNet
+from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.zoo import Entry
 
 
@@ -36,7 +35,7 @@ def encode(
         payload = pack_samples(image)
     else:
         entry = zoo.choose(net, rate, channels)
-        record = NetRecord(entry.name, bytes.fromhex(entry.reconstructor_sha256), entry.block_bytes)
+        record = NetRecord(entry.name, bytes.fromhex(entry.weights), entry.block_bytes)
         if target_psnr is None:
             payload = measure(image, entry, provider, rate)
         else:
@@ -94,34 +93,15 @@ def measure(image: Image, entry: Entry, provider: str, rate: float | None = None
 
 
 def measure_for_psnr(image: Image, entry: Entry, provider: str, target: float) -> Bytes:
-    """As :func:`measure`, at the smallest rate, within one hundredth of it, that comes back with ``target`` dB.
+    """As :func:`measure`, with about the fewest bytes that come back with ``target`` dB.
 
     Raises:
-        NetError: the net has but one rate, or the highest rate comes back with less.
+        NetError: the net has but one rate, or the PSNR is out of reach.
     """
     net = runtime.load(entry, provider)
-    if not isinstance(net, AnyrateNet):
+    if not isinstance(net, LayeredNet):
         raise NetError(f"the net {entry.name} has but one rate; leave out the net to aim at a PSNR")
-    colors = _colors(image)
-    at_rate = net.at_rates(colors)
-
-    def quality(payload: Bytes) -> float:
-        return psnr(colors, net.rebuild(payload, None, *colors.shape[:2]))
-
-    low, high = zoo.RATES
-    best = at_rate(high)
-    if not (reached := quality(best)) >= target:
-        raise NetError(
-            f"this picture comes back with {reached:.2f} dB at the highest rate; give a lower PSNR, or keep it lossless"
-        )
-    while high > 1.01 * low:
-        middle = (low * high) ** 0.5
-        payload = at_rate(middle)
-        if quality(payload) >= target:
-            high, best = middle, payload
-        else:
-            low = middle
-    return _with_alpha(best, image)
+    return _with_alpha(net.measure_for_psnr(_colors(image), target), image)
 
 
 def rebuild(payload: Bytes, content: Content, provider: str, valid: Bytes | None = None) -> Bytes:
@@ -145,7 +125,7 @@ def rebuild(payload: Bytes, content: Content, provider: str, valid: Bytes | None
     if net.block_bytes != entry.block_bytes or size < 0 or entry.rate(content.channels) is None:
         raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
     colors = runtime.load(entry, provider).rebuild(
-        payload[:size], None if valid is None else valid[:size], height, width
+        payload[:size], None if valid is None else valid[:size], height, width, min(content.channels, 3)
     )
     if colors.shape[2] == 1:
         return np.ascontiguousarray(colors[:, :, 0])

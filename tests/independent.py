@@ -2,7 +2,6 @@
 
 It was written from docs/format.md alone, without a look at the package, and exists to check the frozen vectors: what
 two implementations made apart agree on is what the document says. It is slow, and no part of the package.
-independent_anyrate.py has section 5.
 
     python tests/independent.py
 
@@ -20,7 +19,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import independent_anyrate
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -795,7 +793,6 @@ def main(folder: Path = Path(__file__).parent / "vectors") -> None:
     """Write all the vectors into a folder."""
     (folder / "invalid").mkdir(parents=True, exist_ok=True)
     write_cipher_vectors(folder)
-    write_json(folder / "anyrate.json", {**independent_anyrate.MADE_OF, "measurements": independent_anyrate.vectors()})
     write_valid(folder)
     write_invalid(folder / "invalid")
 

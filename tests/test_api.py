@@ -222,7 +222,7 @@ def test_net_and_rate_choose_the_net() -> None:
     for options in ({}, {"net": default.name}, {"rate": default.color_rate}, asked):
         entry = zoo.choose(options.get("net"), options.get("rate"), 3)
         info = imgcrypt.inspect(imgcrypt.encrypt(image, KEY, **options))
-        assert (info.net, info.net_weights) == (entry.name, entry.reconstructor_sha256)
+        assert (info.net, info.net_weights) == (entry.name, entry.weights)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_inspect_tells_the_net_and_its_rate(channels: int, net: str | None, pict
     image = picture(4 * entry.block, 5 * entry.block, channels)
     info = imgcrypt.inspect(imgcrypt.encrypt(image, KEY, net=net))
     assert (info.mode, info.bits, info.keys) == ("sampled", 8, ("key file",))
-    assert (info.net, info.net_weights) == (entry.name, entry.reconstructor_sha256)
+    assert (info.net, info.net_weights) == (entry.name, entry.weights)
     rate = entry.rate(channels)
     assert rate is not None
     assert info.rate == pytest.approx(rate, abs=0.005)
