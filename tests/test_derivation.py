@@ -106,7 +106,7 @@ try:
 except ImgcryptError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
     assert done.stderr == ""
     assert "256 MiB of memory" in done.stdout
 
@@ -147,6 +147,6 @@ for thread in threads:
 print(opened)
 """
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.stderr == ""
     assert done.stdout == "[True, True, True, True]\n"
