@@ -89,17 +89,14 @@ def argon2id(passphrase: bytes, parameters: Argon2id) -> bytes:
         raise ImgcryptError(f"{need}, and this process allows {_memory.kib / 1024:.0f}; allow more, or use a key file")
     try:
         with _memory.take(parameters.memory_kib):
-            derived: bytes = (
-                _argon2()
-                .Argon2id(
-                    salt=parameters.salt,
-                    length=32,
-                    iterations=parameters.passes,
-                    lanes=LANES,
-                    memory_cost=parameters.memory_kib,
-                )
-                .derive(passphrase)
+            kdf = _argon2().Argon2id(
+                salt=parameters.salt,
+                length=32,
+                iterations=parameters.passes,
+                lanes=LANES,
+                memory_cost=parameters.memory_kib,
             )
+            derived: bytes = kdf.derive(passphrase)
             return derived
     except MemoryError:
         raise ImgcryptError(f"{need}, and that is not there; end other programs, or use a key file") from None
