@@ -200,11 +200,15 @@ def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
     # At the paper's rate, or the nearest.
-    options = {"net": entry.name, "rate": entry.rate(1 if image.ndim == 2 else 3), "provider": provider}
-    header, payload = envelope.open_(imgcrypt.encrypt(image, key, **options), key)
+    rate = entry.rate(1 if image.ndim == 2 else 3)
+
+    def sealed() -> bytes:
+        return imgcrypt.encrypt(image, key, net=entry.name, rate=rate, provider=provider)
+
+    header, payload = envelope.open_(sealed(), key)
 
     def total() -> object:
-        return imgcrypt.decrypt(imgcrypt.encrypt(image, key, **options), key, provider=provider)
+        return imgcrypt.decrypt(sealed(), key, provider=provider)
 
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),

@@ -43,7 +43,7 @@ def main(
     net: Annotated[str, typer.Argument(help=", ".join(NETS))],
     folders: Annotated[list[Path], typer.Option("--data", help="folder of pictures; may be given again")],
     out: Annotated[Path, typer.Option(help="folder for the checkpoint and the record")],
-    rate: Annotated[float, typer.Option(help="measurements per sample; anyrate serves all")] = 0.18,
+    rate: Annotated[float, typer.Option(help="measurements per sample; of nets of one rate")] = 0.18,
     gray: Annotated[bool, typer.Option("--gray", help="for gray pictures alone")] = False,
     steps: Annotated[int, typer.Option(min=1, help="batches in all")] = 40_000,
     batch: Annotated[int, typer.Option(min=1, help="crops in each")] = 16,
