@@ -25,7 +25,7 @@ METADATA_NONCE = bytes(12)
 class Secrets:
     """The random values of one file. Tests and the security bench fix them; nobody else may."""
 
-    file_key: bytes
+    file_key: bytes = dataclasses.field(repr=False)
     salt: bytes
 
     @classmethod
@@ -135,8 +135,8 @@ def unlock(header: Header, packed: memoryview, key: Key) -> bytes:
     """The file key, once it has proven the header's bytes ``packed``, MAC and all.
 
     Raises:
-        WrongKeyError: no slot opens with ``key``.
-        DamagedError: the MAC is wrong.
+        WrongKeyError: no slot is that of ``key``.
+        DamagedError: the slots ask for what no honest file does, or the MAC or the key's slot is wrong.
     """
     file_key = _file_key(header, key)
     if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key)):
@@ -156,10 +156,9 @@ def image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:
 
 
 def _file_key(header: Header, key: Key) -> bytes:
-    for number, body in header.records:
-        file_key = slots.open_slot(key, number, body, header.salt)
-        if file_key is not None:
-            return file_key
+    file_key = slots.unlock(key, header.records, header.salt)
+    if file_key is not None:
+        return file_key
     given, needed = slots.kind_of(key).label, dict.fromkeys(slots.labels(header.records))
     if needed and given not in needed:
         raise WrongKeyError(f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {given}")

@@ -12,6 +12,7 @@ import typer
 
 from imgcrypt import exitcodes, threads
 from imgcrypt.errors import ImgcryptError
+from imgcrypt.printable import printable
 
 
 def run(commands: typer.Typer, name: str) -> None:
@@ -63,8 +64,3 @@ def leave_output() -> None:
 def say(text: str) -> None:
     """One line on standard error."""
     print(printable(text), file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """The text with line ends and escape codes, as names of files may hold them, written out."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -490,7 +490,7 @@ def test_bad_key_files_are_refused(run: Run, key_file: str) -> None:
     Path("binary.txt").write_bytes(bytes(range(256)))
     fails(run, 1, "typing error", "enc", "a.png", "-k", "typo.txt")
     fails(run, 1, "not text", "enc", "a.png", "-k", "binary.txt")
-    fails(run, 1, "not a key file", "enc", "a.png", "-k", "/dev/null")
+    fails(run, 1, "cannot read the key file /dev/null: it is a device", "enc", "a.png", "-k", "/dev/null")
     fails(run, 1, "cannot read the key file nowhere", "enc", "a.png", "-k", "nowhere")
     fails(run, 1, r"cannot read the key file \.", "enc", "a.png", "-k", ".")
 
