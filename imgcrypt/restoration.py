@@ -15,6 +15,7 @@ import numpy as np
 from imgcrypt import cipher, payload
 from imgcrypt.arrays import Bytes, Floats, Image, Mask
 from imgcrypt.container import Mode
+from imgcrypt.errors import DamagedError
 from imgcrypt.recovery import Opened
 from imgcrypt.runtime import zoo
 
@@ -42,8 +43,14 @@ OWN_WEIGHT = 0.05
 
 def restore(opened: Opened, provider: str) -> tuple[Image, Mask]:
     """The picture, and the bytes of the payload that do not count in it: bool (n,), lost or judged to be wrong."""
+    if opened.header.mode is Mode.RAW:
+        return _raw(opened)
     if opened.header.mode is Mode.LOSSLESS:
-        return _lossless(opened)
+        if opened.lost.any() or opened.doubtful.any():
+            raise DamagedError(
+                "a lossless picture is compressed, and one wrong byte spoils it: get another copy of the file"
+            )
+        return payload.decode(opened.payload, opened.header.content, provider), opened.lost
     return _sampled(opened, provider)
 
 
@@ -158,7 +165,7 @@ def _posterior(
     return right1, right2, intact / total, half / total
 
 
-def _lossless(opened: Opened) -> tuple[Image, Mask]:
+def _raw(opened: Opened) -> tuple[Image, Mask]:
     header, lost = opened.header, opened.lost
     shape = (header.height, header.width, header.channels, header.sample_bytes)
     if opened.doubtful.any():

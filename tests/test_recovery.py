@@ -54,7 +54,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lossless(image: Picture, suite: str = "hybrid") -> bytes:
-    return imgcrypt.encrypt(image, KEY, lossless=True, suite=suite)
+    return imgcrypt.encrypt(image, KEY, raw=True, suite=suite)
 
 
 def sampled(image: Picture, suite: str = "hybrid") -> bytes:
@@ -112,7 +112,7 @@ def test_intact_sampled_file_comes_back_as_decrypted(channels: int) -> None:
 
 def test_file_with_a_passphrase() -> None:
     image = make_picture(9, 9)
-    blob = imgcrypt.encrypt(image, Key.from_passphrase("words"), lossless=True)
+    blob = imgcrypt.encrypt(image, Key.from_passphrase("words"), raw=True)
     np.testing.assert_array_equal(imgcrypt.recover(blob[:-9], Key.from_passphrase("words")).image, image)
 
 
@@ -648,7 +648,7 @@ def test_nothing_left_is_an_error() -> None:
 
 
 def content_for(payload: npt.NDArray[np.uint8], **changes: Any) -> Content:
-    content = Content(Suite.HYBRID, Mode.LOSSLESS, 1, len(payload), 1, 1, None, 16)
+    content = Content(Suite.HYBRID, Mode.RAW, 1, len(payload), 1, 1, None, 16)
     return dataclasses.replace(content, **changes)
 
 
@@ -710,7 +710,7 @@ def test_many_copies_of_the_header_cost_no_time(different: bool) -> None:
 
 
 def other_file() -> bytes:
-    return imgcrypt.encrypt(make_picture(9, 9), Key.generate(), lossless=True)
+    return imgcrypt.encrypt(make_picture(9, 9), Key.generate(), raw=True)
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgcrypt import padding
 from imgcrypt.arrays import Bytes
 from imgcrypt.codec import picture, search, tables
 from imgcrypt.errors import DamagedError, NetError
@@ -47,7 +48,7 @@ class LayeredNet(Net):
             NetError: no step is small enough.
         """
         layers = search.reaching(colors, target)
-        return pack(layers, padded(_head(len(layers)) + sum(map(len, layers))))
+        return pack(layers, padding.padded(_head(len(layers)) + sum(map(len, layers))))
 
     def rebuild(
         self, payload: Bytes, valid: Bytes | None, height: int, width: int, channels: int, quality: str = "best"
@@ -119,14 +120,6 @@ def unpack(payload: Bytes, valid: Bytes | None = None) -> list[bytes]:
     if valid is None:
         raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
     raise DamagedError("too little is left of the file: not even a rough picture is whole; get another copy of it")
-
-
-def padded(length: int) -> int:
-    """A length that tells little of the one that it pads, by at most 12 %: Padmé (Nikitin et al., Reducing Metadata
-    Leakage from Encrypted Files and Communication with PURBs, PoPETs 2019)."""
-    exponent = length.bit_length() - 1
-    zeros = max(exponent - exponent.bit_length(), 0)
-    return -(-length >> zeros) << zeros
 
 
 def _head(count: int) -> int:

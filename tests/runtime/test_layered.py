@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import DamagedError, NetError, pictures, runtime
+from imgcrypt import DamagedError, NetError, padding, pictures, runtime
 from imgcrypt.errors import ImgcryptError
 from imgcrypt.keys import RawKey
 from imgcrypt.metrics import psnr
@@ -170,16 +170,6 @@ def test_picture_that_its_bytes_cannot_fill_is_refused(astronaut: Picture) -> No
         net().rebuild(payload, None, 2**31, 2**31, 3)
 
 
-@given(st.integers(1, 2**40))
-def test_padding_costs_little_and_hides_much(length: int) -> None:
-    found = layered.padded(length)
-    assert length <= found <= 1.12 * length + 1
-    assert layered.padded(found) == found
-    # By PADMÉ, the last E - S bits of a length are 0.
-    exponent = length.bit_length() - 1
-    assert found % (1 << max(exponent - exponent.bit_length(), 0)) == 0
-
-
 # --- tiles and threads ------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +224,7 @@ def test_target_is_reached_and_little_more(channels: int, target: float, astrona
         np.testing.assert_array_equal(opened[:, :, 3], image[:, :, 3])
     payload = net().measure_for_psnr(seen, target)
     assert target <= psnr(seen, back(payload, seen, "fast")) < target + 0.15
-    assert len(payload) == layered.padded(used(payload))
+    assert len(payload) == padding.padded(used(payload))
 
 
 @pytest.mark.parametrize("target", [20, 90, float("inf")])
