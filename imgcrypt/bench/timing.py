@@ -199,10 +199,12 @@ def _record(image: Bytes, entry: zoo.Entry | None, provider: str, times: dict[st
 def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[[], object]]:
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
-    header, payload = envelope.open_(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key)
+    # At the paper's rate, or the nearest.
+    options = {"net": entry.name, "rate": entry.rate(1 if image.ndim == 2 else 3), "provider": provider}
+    header, payload = envelope.open_(imgcrypt.encrypt(image, key, **options), key)
 
     def total() -> object:
-        return imgcrypt.decrypt(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key, provider=provider)
+        return imgcrypt.decrypt(imgcrypt.encrypt(image, key, **options), key, provider=provider)
 
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
