@@ -56,6 +56,13 @@ class Suite(StrEnum):
     CHAOS = "chaos"
 
 
+class Quality(StrEnum):
+    """How sampled pictures are rebuilt."""
+
+    BEST = "best"
+    FAST = "fast"
+
+
 class Written(StrEnum):
     """Formats in which pictures are written."""
 
@@ -163,14 +170,18 @@ def enc(
         typer.Option("-o", "--output", metavar="FILE", help="- is standard output [default: PICTURE.imgc]"),
     ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="keep every sample exactly")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="as --lossless, not compressed: larger, but the length tells nothing")
+    ] = False,
     exact: Annotated[bool, typer.Option("--exact", help="keep the file as it is, of any format and kind")] = False,
-    rate: Annotated[
-        float | None, typer.Option(help="bytes of measurements per sample, 0.005 to 0.75 [default: 0.18]")
-    ] = None,
+    rate: Annotated[float | None, typer.Option(help="bytes of measurements per sample, 0.005 to 0.75")] = None,
     target_psnr: Annotated[
-        float | None, typer.Option(metavar="DB", help="instead of a rate: the smallest that comes back with this PSNR")
+        float | None,
+        typer.Option(
+            metavar="DB", help="the PSNR that it comes back with, in as few bytes as that takes [default: 42]"
+        ),
     ] = None,
-    net: Annotated[str | None, typer.Option(help="the sampling net [default: anyrate]")] = None,
+    net: Annotated[str | None, typer.Option(help="the sampling net [default: picture]")] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="leave out profile, EXIF (with places), XMP, resolution and name")
     ] = False,
@@ -189,7 +200,7 @@ def enc(
     (profile, EXIF, XMP, its name) is encrypted too, and comes back.
 
     \b
-    imgcrypt enc photo.jpg -k key.txt                       a fifth of the samples' bytes, or so
+    imgcrypt enc photo.jpg -k key.txt                       as small as 42 dB allow
     imgcrypt enc photo.jpg -p --target-psnr 40              by a passphrase, as small as 40 dB allow
     imgcrypt enc scan.tif -k key.txt --lossless --strip     every sample, and nothing else
     imgcrypt enc clip.gif -k key.txt --exact                the file itself
@@ -201,11 +212,11 @@ def enc(
             param_hint="-o",
         )
     chosen = (rate, target_psnr, net) != (None, None, None)
-    if lossless and chosen:
+    if (lossless or raw) and chosen:
         raise typer.BadParameter(
             "it keeps every sample: leave out --rate, --target-psnr and --net", param_hint="--lossless"
         )
-    if exact and (lossless or chosen or strip or frame is not None):
+    if exact and (lossless or raw or chosen or strip or frame is not None):
         raise typer.BadParameter("it keeps the file as it is: leave out all that would change it", param_hint="--exact")
     if rate is not None and target_psnr is not None:
         raise typer.BadParameter("leave out --rate, which it finds", param_hint="--target-psnr")
@@ -232,7 +243,7 @@ def enc(
         _print_json(as_json, picture, target, imgcrypt.inspect(blob), {"notes": []})
         return
     read = _read(data, name, frame, max_pixels)
-    if read.pixels.dtype.itemsize > 1 and not lossless:
+    if read.pixels.dtype.itemsize > 1 and not (lossless or raw):
         raise ImageError(f"{picture} has 16 bits a sample, and the nets sample 8: keep it lossless by --lossless")
     if not lossless:
         from imgcrypt.runtime import zoo
@@ -249,6 +260,7 @@ def enc(
         subject,
         secret,
         lossless=lossless,
+        raw=raw,
         rate=rate,
         target_psnr=target_psnr,
         net=net,
@@ -259,21 +271,22 @@ def enc(
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
     back = imgcrypt.decrypt_picture(blob, secret, provider=provider)
     opened = time.perf_counter()
-    if (lossless and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
+    keeps = lossless or raw
+    if (keeps and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
         raise ImgcryptError("the encrypted picture does not open to the same again: nothing was written; report this")
     files.write(target, blob, force)
 
     info = imgcrypt.inspect(blob)
-    decibels = None if lossless else _psnr(read.pixels, back.pixels)
+    decibels = None if keeps else _psnr(read.pixels, back.pixels)
     # JSON has no infinity.
     finite = None if decibels is None or math.isinf(decibels) else round(decibels, 2)
     quality = "every sample comes back exactly" if decibels is None else f"comes back at {decibels:.2f} dB"
     size = f"{_bytes(read.pixels.nbytes)} of samples -> {_bytes(len(blob))}"
-    sampled = "lossless" if info.rate is None else f"rate {info.rate:.3g}"
+    sampled = info.mode if info.rate is None else f"rate {info.rate:.3g}"
     tell(f"{picture} -> {target}: {_shape(info, 0)}, {size}, {sampled}, {quality}")
     if len(blob) > len(data) + EXACT_BYTES:
         tell(f"{picture} itself has {_bytes(len(data))}: --exact would make a smaller file and keep it as it is")
-    elif not lossless and len(blob) > read.pixels.nbytes:
+    elif not keeps and len(blob) > read.pixels.nbytes:
         tell("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")
     if verbose:
         times = f"encrypted in {encrypted - started:.3f} s, opened in {opened - encrypted:.3f} s"
@@ -297,6 +310,9 @@ def dec(
     recover: Annotated[
         bool, typer.Option("--recover", help="open what is left of a damaged file, which proves nothing of it")
     ] = False,
+    quality: Annotated[
+        Quality, typer.Option(help="fast leaves out the default net: some tenths of a dB less, in less time")
+    ] = Quality.BEST,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -352,7 +368,7 @@ def dec(
             if info.mode == "exact":
                 content = imgcrypt.decrypt_bytes(data, secret).data
             else:
-                image = imgcrypt.decrypt_picture(data, secret, provider=provider).pixels
+                image = imgcrypt.decrypt_picture(data, secret, provider=provider, quality=quality).pixels
     lost, said = said is None, said or metadata.Metadata()
     if recover:
         targets = _targets(file, output, written, said, info, force, inputs)
@@ -450,10 +466,10 @@ def bench(context: typer.Context) -> None:
 
 def _warm_up(everything: bool = False) -> None:
     from imgcrypt import cipher
-    from imgcrypt.codec import bitplanes
+    from imgcrypt.codec import picture
 
     cipher.warm_up(everything)
-    bitplanes.warm_up()
+    picture.warm_up()
 
 
 class _Loading:

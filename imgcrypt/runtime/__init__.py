@@ -7,13 +7,13 @@ import os
 
 from imgcrypt.errors import ProviderError
 from imgcrypt.locks import ForkSafeLock
-from imgcrypt.runtime.anyrate import AnyrateNet
 from imgcrypt.runtime.blocks import BlockNet
+from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.net import Net
 from imgcrypt.runtime.sessions import PROVIDERS
 from imgcrypt.runtime.zoo import Entry
 
-NETS: dict[str, type[Net]] = {"blocks": BlockNet, "bits": AnyrateNet}
+NETS: dict[str, type[Net]] = {"blocks": BlockNet, "layers": LayeredNet}
 """What runs a net, by the layout of payloads that the manifest names for it."""
 
 _loading = ForkSafeLock()
