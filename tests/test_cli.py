@@ -1100,6 +1100,8 @@ def test_damage_names_recover_once(run: Run, key_file: str) -> None:
         ["enc", "deep.png", "-p"],
         ["enc", "a.png", "-p", "-o", "nowhere/a.imgc"],
         ["enc", "a.png", "-p", "-o", "folder"],
+        ["enc", "a.png", "-p", "--rate", "0.99"],
+        ["enc", "a.png", "-p", "--net", "none"],
         ["dec", "nowhere.imgc", "-p"],
         ["dec", "folder", "-p"],
         ["dec", "a.png", "-p"],
