@@ -2,6 +2,7 @@
 
 It was written from docs/format.md alone, without a look at the package, and exists to check the frozen vectors: what
 two implementations made apart agree on is what the document says. It is slow, and no part of the package.
+independent_picture.py has section 5, and its vectors.
 
     python tests/independent.py
 

@@ -69,7 +69,7 @@ def test_second_implementation_writes_the_same_vectors(tmp_path: Path) -> None:
     frozen = {
         path.relative_to(VECTORS): path.read_bytes()
         for path in VECTORS.rglob("*")
-        if path.suffix != ".md" and path.is_file()
+        if path.suffix != ".md" and path.name != "picture.json" and path.is_file()
     }
     assert written == frozen
 

@@ -26,6 +26,8 @@ LIMIT = 255
 """Of a state's count: from there on, each bit moves its probability by 1 / (LIMIT + 1.5)."""
 RAW = 8
 """Bits that are coded at once without a model, at most."""
+BITS = 24
+"""Of a magnitude, at most; bytes of no encoder cannot say more."""
 
 # Where the states of each kind begin. The first layer and the others have their own.
 BANDS = 0
@@ -117,7 +119,8 @@ def _raw(encoding, value, bits, low, span, at, data):
             low += span * part
         else:
             part = min(low // span, (1 << some) - 1)
-            low -= span * part
+            # Bytes of no encoder can be beyond the interval, and would be further and further.
+            low = min(low - span * part, span - 1)
         while span < 1 << 24:
             low, span, at = _shift(encoding, low, span, at, data)
         found = found << some | part
@@ -227,6 +230,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
     kind = 0 if first else 1
     gap = before - now
     middle = 0 if first else (1 << gap) - 1 >> 1
+    edge = (1 << BITS - now) - 1
     left = np.zeros((planes, high, CELLS, CELLS), np.int64)
     up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
     left_extent = np.zeros((planes, high), np.int64)
@@ -247,6 +251,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
         for _ in range(4):
             low = low << 8 | (data[at] if at < len(data) else 0)
             at += 1
+        low = min(low, span - 1)
     for corner in range(-(-high // 4) * -(-broad // 4) * 16):
         # Superblocks row by row, in each the sixteen places of 8 x 8 samples in the order of quarters of quarters.
         place = corner & 15
@@ -337,7 +342,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                 length = _length(abs(rest))
                 base = MEANS + (chroma * 3 + size - 3) * 16
                 bits = 0
-                while bits < 24:
+                while bits < BITS:
                     bit = np.int64(length > bits)
                     bit, low, span, at = _one(
                         encoding, bit, base + min(bits, 15), states, rates, low, span, at, data
@@ -352,6 +357,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                     value = guess - found if bit else guess + found
                 else:
                     value = guess
+                value = min(max(value, -edge), edge)
                 if not encoding:
                     q[plane, y, x] = value
                 mean = value * 131072 // scale
@@ -420,7 +426,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                             continue
                         # How many bits the magnitude has, from 0 up; then those below the highest.
                         length = _length(magnitude)
-                        most = 24 if first else gap
+                        most = BITS - now if first else gap
                         bits = 0
                         while bits < most:
                             bit = np.int64(length > bits)

@@ -67,7 +67,7 @@ class Decoder:
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at, self.span = data, 4, 2**32 - 1
-        self.number = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+        self.number = min(int.from_bytes(data[:4].ljust(4, b"\0"), "big"), self.span - 1)
 
     def bit(self, _: int, chance: int) -> int:
         bound = (self.span >> 15) * chance
@@ -86,7 +86,7 @@ class Decoder:
             bits -= some
             self.span >>= some
             part = min(self.number // self.span, 2**some - 1)
-            self.number -= self.span * part
+            self.number = min(self.number - self.span * part, self.span - 1)
             value = value << some | part
             self._move()
         return value
@@ -262,6 +262,8 @@ class Stripe:
         if bits:
             magnitude = 1 << bits - 1 | self.coder.raw(abs(rest) & (1 << bits - 1) - 1, bits - 1)
             value += -magnitude if self.coder.raw(int(rest < 0), 1) else magnitude
+        edge = (1 << 24 - now) - 1
+        value = min(max(value, -edge), edge)
         if not self._encoding:
             self.values[plane][block.y][block.x] = value
         return value * 131072 // scale
@@ -327,7 +329,7 @@ class Stripe:
                 negative = value < 0
             else:
                 bits = 0
-                while bits < (24 if first else gap):
+                while bits < (24 - now if first else gap):
                     slot = min(bits, SLOTS - 1 if first else 3)
                     weight = 2 * (mix + min(bits, 3 if first else 2))
                     if not self._two(int(magnitude.bit_length() > bits), band + slot, part + slot, weight):
