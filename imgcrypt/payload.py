@@ -14,7 +14,7 @@ from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.zoo import Entry
 
 DEFAULT_PSNR = 42.0
-"""dB of pictures for which nothing is asked: hard to tell from the original, in a third of a JPEG's bytes or so."""
+"""dB of pictures for which nothing is asked: hard to tell from the original."""
 
 
 def encode(
