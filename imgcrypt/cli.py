@@ -490,7 +490,7 @@ class _Loading:
         while self._thread.is_alive() and not compiled.compiles():
             self._thread.join(0.05)
         if self._thread.is_alive():
-            tell("compiling the cipher, as the first time on a machine; it takes about 10 s ...")
+            tell("compiling the cipher, as the first time on a machine; it takes about half a minute ...")
             self._thread.join()
         if self._error is not None:
             raise self._error
