@@ -14,8 +14,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from imgcrypt.errors import (
+    CancelledError,
     ContainerError,
     DamagedError,
+    DependencyError,
     ImageError,
     ImgcryptError,
     KeyFileError,
@@ -29,15 +31,22 @@ from imgcrypt.errors import (
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered, decrypt, encrypt, recover
+    from imgcrypt.arrays import Image, ImageLike
+    from imgcrypt.context import Codec
     from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
     from imgcrypt.pictures import Picture, read
 
 __version__ = "0.1.0"
 __all__ = [
+    "CancelledError",
+    "Codec",
     "ContainerError",
     "DamagedError",
+    "DependencyError",
+    "Image",
     "ImageError",
+    "ImageLike",
     "ImgcryptError",
     "Info",
     "Key",
@@ -58,6 +67,9 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Codec": "imgcrypt.context",
+    "Image": "imgcrypt.arrays",
+    "ImageLike": "imgcrypt.arrays",
     "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
     "Recovered": "imgcrypt.api",
@@ -70,10 +82,17 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from imgcrypt import loading
+# Hidden from type checkers, which would take any name for one of the package otherwise.
+if not TYPE_CHECKING:
 
-        value = globals()[name] = getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
-        return value
-    raise AttributeError(f"module 'imgcrypt' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LAZY:
+            from imgcrypt import loading
+
+            value = globals()[name] = getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
+            return value
+        raise AttributeError(f"module 'imgcrypt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from imgcrypt import boundary, envelope, info, loading, payload
+from imgcrypt import boundary, info, inputs, loading
 from imgcrypt.arrays import Image as Image  # part of the signatures here
-from imgcrypt.container import Suite
-from imgcrypt.errors import ImageError, ImgcryptError
+from imgcrypt.arrays import ImageLike
+from imgcrypt.context import Codec
 from imgcrypt.info import Info
+from imgcrypt.inputs import NetName, Provider, SuiteName
 from imgcrypt.keys import Key
 
-SUITES = {"hybrid": Suite.HYBRID, "chaos": Suite.CHAOS}
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
-@boundary.public
 def encrypt(
-    image: Image,
+    image: ImageLike,
     key: Key,
     *,
     lossless: bool = False,
     rate: float | None = None,
     target_psnr: float | None = None,
-    net: str | None = None,
-    suite: str = "hybrid",
-    provider: str = "auto",
+    net: NetName | None = None,
+    suite: SuiteName = "hybrid",
+    provider: Provider = "auto",
+    associated_data: Buffer = b"",
 ) -> bytes:
-    """Encrypt a picture into the bytes of an ``.imgc`` file.
+    """Encrypt a picture into the bytes of an ``.imgc`` file. For many pictures there is imgcrypt.Codec.
 
     Args:
-        image: uint8 (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16.
+        image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16. A NumPy
+            array in any memory layout, a Pillow picture, or whatever else has an array interface.
         key: who may open it.
         lossless: keep every sample exactly instead of sampling the picture. An alpha channel is always
             kept exactly.
@@ -44,42 +46,29 @@ def encrypt(
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with
             authentication only, for research; see docs/threat-model.md).
         provider: what runs the net: ``auto``, ``cpu`` or ``cuda``.
+        associated_data: bytes that must be given again to decrypt. They are authenticated, and not stored.
 
     Raises:
         ImageError: a shape or dtype that is not served.
         NetError: no such net or rate, or the PSNR is out of reach.
         ProviderError: the provider does not start.
     """
-    if suite not in SUITES:
-        raise ImgcryptError(f"no suite is called {suite!r}; choose from {', '.join(SUITES)}")
-    if lossless and (rate, target_psnr, net) != (None, None, None):
-        raise ImgcryptError("lossless keeps every sample: leave out rate, target_psnr and net, or leave out lossless")
-    if rate is not None and target_psnr is not None:
-        raise ImgcryptError("a rate and a PSNR cannot both be kept: leave out rate or target_psnr")
-    _check(image, lossless)
-    content, data = payload.encode(
-        image,
-        SUITES[suite],
-        lossless=lossless,
-        rate=rate,
-        target_psnr=target_psnr,
-        net=net,
-        provider=provider,
+    return Codec(key, net=net, suite=suite, provider=provider).encrypt(
+        image, lossless=lossless, rate=rate, target_psnr=target_psnr, associated_data=associated_data
     )
-    return envelope.seal(data, content, key, envelope.Secrets.fresh())
 
 
-@boundary.public
-def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Image:
+def decrypt(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Image:
     """The picture in the bytes of an ``.imgc`` file.
 
     Args:
-        blob: the whole file.
+        blob: the whole file: bytes, or a view of them of any kind.
         key: the one it was made with.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
+        associated_data: the bytes that it was made with.
 
     Returns:
-        The shape, and if the file is lossless the dtype and every sample, that were encrypted.
+        The shape, (H, W) for (H, W, 1), and if the file is lossless the dtype and every sample, that were encrypted.
 
     Raises:
         ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
@@ -87,8 +76,7 @@ def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    header, data = envelope.open_(memoryview(blob), key)
-    return payload.decode(data, header.content, provider)
+    return Codec(key, provider=provider).decrypt(blob, associated_data=associated_data)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,7 +100,7 @@ class Recovered:
 
 
 @boundary.public
-def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Recovered:
+def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Recovered:
     """The picture in what is left of a damaged file. **It is not authenticated** unless the result says so.
 
     One copy of the header must be whole. Missing parts, at any place, and overwritten ones cost detail, not the
@@ -122,6 +110,7 @@ def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         blob: the file, or what is there of it.
         key: the one it was made with.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
+        associated_data: the bytes that it was made with. With others, what comes back is noise, and not authentic.
 
     Raises:
         ContainerError: no copy of the header is whole, or too little is left of the picture.
@@ -129,8 +118,9 @@ def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
+    view, key, provider = inputs.blob(blob), inputs.key(key), inputs.provider(provider)
     recovery, restoration = loading.whole(_import_recovery)
-    opened = recovery.open_damaged(blob, key)
+    opened = recovery.open_damaged(view, key, inputs.associated_data(associated_data))
     image, lost = restoration.restore(opened, provider)
     return Recovered(
         image=image,
@@ -148,16 +138,3 @@ def _import_recovery() -> tuple[ModuleType, ModuleType]:
     from imgcrypt import recovery, restoration
 
     return recovery, restoration
-
-
-def _check(image: Image, lossless: bool) -> None:
-    if not isinstance(image, np.ndarray):
-        raise ImageError(f"a picture is a NumPy array, not {type(image).__name__}")
-    if image.dtype.newbyteorder("=") not in (np.dtype("u1"), np.dtype("u2")):
-        raise ImageError(f"samples of dtype {image.dtype} are not served; convert the picture to uint8 or uint16")
-    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))):
-        raise ImageError(f"a picture of shape {image.shape} is not served; give (H, W), (H, W, 3) or (H, W, 4)")
-    if image.size == 0 or max(image.shape) >= 2**32:
-        raise ImageError(f"a picture of shape {image.shape} has no pixels or too many")
-    if image.dtype.itemsize > 1 and not lossless:
-        raise ImageError("the nets sample 8-bit pictures only; keep it lossless, or convert it to 8 bits")

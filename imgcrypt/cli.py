@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgcrypt import files
+from imgcrypt import files, inputs
 from imgcrypt.errors import ImgcryptError
 from imgcrypt.shell import run, say
 
@@ -137,12 +137,12 @@ def enc(
         rate=rate,
         target_psnr=target_psnr,
         net=net,
-        suite=suite,
-        provider=provider,
+        suite=inputs.suite(suite),
+        provider=inputs.provider(provider),
     )
     encrypted = time.perf_counter()
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
-    back = imgcrypt.decrypt(blob, secret, provider=provider)
+    back = imgcrypt.decrypt(blob, secret, provider=inputs.provider(provider))
     opened = time.perf_counter()
     if lossless and not (back == image).all():
         raise ImgcryptError("the encrypted picture does not open to the same samples: nothing was written; report this")
@@ -190,10 +190,10 @@ def dec(
     loading.wait()
     started = time.perf_counter()
     if recover:
-        recovered = imgcrypt.recover(data, secret, provider=provider)
+        recovered = imgcrypt.recover(data, secret, provider=inputs.provider(provider))
         image, info = recovered.image, recovered.info
     else:
-        image, info = imgcrypt.decrypt(data, secret, provider=provider), imgcrypt.inspect(data)
+        image, info = imgcrypt.decrypt(data, secret, provider=inputs.provider(provider)), imgcrypt.inspect(data)
     seconds = time.perf_counter() - started
     files.write(target, pictures.encode(image, suffix), force)
     note = "" if suffix not in pictures.LOSSY_SUFFIXES else f"; {suffix} loses detail, .png would not"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hmac
 import os
+from typing import overload
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -14,7 +15,7 @@ from imgcrypt import cipher, container, scratch, slots
 from imgcrypt.arrays import Bytes
 from imgcrypt.chunks import ChunkCipher
 from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header
-from imgcrypt.errors import DamagedError, WrongKeyError
+from imgcrypt.errors import DamagedError, ImgcryptError, WrongKeyError
 from imgcrypt.keys import Key
 
 
@@ -31,7 +32,22 @@ class Secrets:
         return cls(os.urandom(slots.FILE_KEY_BYTES), os.urandom(container.SALT_BYTES))
 
 
-def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets) -> bytes:
+@overload
+def seal(
+    payload: Bytes, content: Content, key: Key, secrets: Secrets, associated_data: bytes = b"", out: None = None
+) -> bytes: ...
+@overload
+def seal(
+    payload: Bytes, content: Content, key: Key, secrets: Secrets, associated_data: bytes, out: memoryview | None
+) -> bytes | memoryview: ...
+def seal(
+    payload: Bytes,
+    content: Content,
+    key: Key,
+    secrets: Secrets,
+    associated_data: bytes = b"",
+    out: memoryview | None = None,
+) -> bytes | memoryview:
     """Encrypt a payload into the bytes of a file.
 
     Args:
@@ -39,6 +55,14 @@ def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets) -> bytes:
         content: what to say of it.
         key: who may open the file.
         secrets: fresh for every file.
+        associated_data: what must be given again to open the file, which does not hold it.
+        out: memory to write the file to; ``None`` makes new bytes.
+
+    Returns:
+        bytes, or the part of ``out`` that was written.
+
+    Raises:
+        ImgcryptError: ``out`` is too short.
     """
     slot = slots.make(key, secrets.file_key, secrets.salt)
     header = container.make_header(
@@ -51,22 +75,35 @@ def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets) -> bytes:
     packed = header.pack()
     packed += _mac(packed, header, secrets.file_key)
 
-    image_key, seal_key = image_keys(header, secrets.file_key)
+    image_key, seal_key = image_keys(header, secrets.file_key, associated_data)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
+    if out is not None and len(out) < header.file_bytes:
+        raise ImgcryptError(f"out has {len(out):,} bytes, and the file takes {header.file_bytes:,}; give more of them")
     # Made in memory that is there already, then copied once: that costs less than memory new from the system.
-    with scratch.borrow(len(payload)) as enciphered, scratch.borrow(header.metadata_at + header.header_bytes) as space:
+    with (
+        scratch.borrow(len(payload)) as enciphered,
+        scratch.borrow(0 if out is not None else header.file_bytes) as space,
+    ):
         cipher.encipher(payload, image_key, out=enciphered)
-        file = space.data
+        file = space.data if out is None else out[: header.file_bytes]
         for number in range(header.chunks):
             at, length = header.chunk_at(number)
             start = number * header.chunk_bytes
             chunk_cipher.seal(number, enciphered.data[start : start + length], file[at : at + length + TAG_BYTES])
         file[: header.header_bytes] = file[header.metadata_at :] = packed
-        return bytes(file)
+        return bytes(file) if out is None else file
 
 
-def open_(data: bytes | memoryview, key: Key) -> tuple[Header, Bytes]:
+def open_(
+    data: bytes | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
+) -> tuple[Header, Bytes]:
     """Decrypt a file: its header and payload, every byte of both authenticated.
+
+    Args:
+        data: the file.
+        key: who opens it.
+        associated_data: what it was sealed with.
+        out: uint8, of the payload's length, to write the payload to; ``None`` makes a new array.
 
     Raises:
         ContainerError: what container.parse raises, or DamagedError.
@@ -75,19 +112,23 @@ def open_(data: bytes | memoryview, key: Key) -> tuple[Header, Bytes]:
     data = memoryview(data)
     header = container.parse(data)
     file_key = unlock(header, data[: header.header_bytes], key)
-    image_key, seal_key = image_keys(header, file_key)
+    image_key, seal_key = image_keys(header, file_key, associated_data)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
-    if header.metadata_bytes:
-        # Kept for later releases: this one writes none, and checks what others wrote.
-        _open_metadata(data[header.metadata_at : header.trailer_at], file_key, header)
     with scratch.borrow(header.payload_bytes) as enciphered:
         view = enciphered.data
         for number in range(header.chunks):
             at, length = header.chunk_at(number)
             start = number * header.chunk_bytes
-            chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
-        payload = cipher.decipher(enciphered, image_key, overwrite=True)
+            try:
+                chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
+            except DamagedError:
+                raise _damaged(associated_data) from None
+        if header.metadata_bytes:
+            # Kept for later releases: this one writes none, and checks what others wrote.
+            _open_metadata(data[header.metadata_at : header.trailer_at], file_key, header, associated_data)
+        payload = cipher.decipher(enciphered, image_key, overwrite=True, out=out)
     if not hmac.compare_digest(header.digest, digest(header.core(), payload, file_key, header.salt)):
+        payload[:] = 0  # it may be the caller's memory
         raise DamagedError
     return header, payload
 
@@ -110,9 +151,9 @@ def digest(core: bytes, payload: Bytes, file_key: bytes, salt: bytes) -> bytes:
     return blake3(core, key=slots.hkdf(file_key, salt, b"digest")).update(payload.data).digest()
 
 
-def image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:
-    """The chaos cipher's key and the chunks' key, both bound to the salt and the digest of the payload."""
-    both = slots.hkdf(file_key, header.salt + header.digest, b"image", 64)
+def image_keys(header: Header, file_key: bytes, associated_data: bytes = b"") -> tuple[bytes, bytes]:
+    """The chaos cipher's key and the chunks' key, both bound to the salt, the digest and the associated data."""
+    both = slots.hkdf(file_key, header.salt + header.digest + associated_data, b"image", 64)
     return both[:32], both[32:]
 
 
@@ -127,9 +168,19 @@ def _file_key(header: Header, key: Key) -> bytes:
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
 
 
-def _open_metadata(sealed: memoryview, file_key: bytes, header: Header) -> bytes:
+def _damaged(associated_data: bytes) -> DamagedError:
+    if not associated_data:
+        return DamagedError()
+    return DamagedError(
+        "the file was damaged or changed after encryption, or was made with other associated data; give that, or get "
+        "another copy of the file"
+    )
+
+
+def _open_metadata(sealed: memoryview, file_key: bytes, header: Header, associated_data: bytes) -> bytes:
+    key = slots.hkdf(file_key, header.salt + header.digest + associated_data, b"metadata")
     try:
-        return AESGCM(slots.hkdf(file_key, header.salt + header.digest, b"metadata")).decrypt(bytes(12), sealed, None)
+        return AESGCM(key).decrypt(bytes(12), sealed, None)
     except InvalidTag:
         raise DamagedError from None
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from imgcrypt.errors import DependencyError
 
+__all__ = ["OLDEST", "check", "cv2"]
+
 OLDEST = (4, 13)
 """The bound in pyproject.toml: the first release whose wheels read and write AVIF."""
 

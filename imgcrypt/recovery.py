@@ -43,7 +43,7 @@ class Opened:
     image_key: bytes
 
 
-def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
+def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"") -> Opened:
     """Decrypt what is there, authenticated or not, and say which bytes are lost and which in doubt.
 
     Raises:
@@ -54,7 +54,7 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
     header, file_key, origins = _find_header(data, key)
     if len(data) < LEAST_SHARE * header.payload_bytes:
         raise TruncatedError("less than a sixteenth of the file is there, too little to recover; find more of it")
-    image_key, seal_key = envelope.image_keys(header, file_key)
+    image_key, seal_key = envelope.image_keys(header, file_key, associated_data)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
     enciphered = np.zeros(header.payload_bytes, np.uint8)
     found = [_open_chunk(chunk_cipher, data, header, number, origins, enciphered) for number in range(header.chunks)]

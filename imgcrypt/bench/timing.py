@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import imgcrypt
-from imgcrypt import cipher, envelope, runtime, threads
+from imgcrypt import cipher, envelope, inputs, runtime, threads
 from imgcrypt import payload as payloads
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, stopwatch
@@ -199,10 +199,16 @@ def _record(image: Bytes, entry: zoo.Entry | None, provider: str, times: dict[st
 def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[[], object]]:
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
-    header, payload = envelope.open_(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key)
+    header, payload = envelope.open_(
+        imgcrypt.encrypt(image, key, net=entry.name, provider=inputs.provider(provider)), key
+    )
 
     def total() -> object:
-        return imgcrypt.decrypt(imgcrypt.encrypt(image, key, net=entry.name, provider=provider), key, provider=provider)
+        return imgcrypt.decrypt(
+            imgcrypt.encrypt(image, key, net=entry.name, provider=inputs.provider(provider)),
+            key,
+            provider=inputs.provider(provider),
+        )
 
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),

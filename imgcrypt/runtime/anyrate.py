@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgcrypt import progress
 from imgcrypt.arrays import Bytes, Floats, Mask
 from imgcrypt.codec import bitplanes
 from imgcrypt.errors import DamagedError
@@ -90,20 +92,18 @@ class AnyrateNet(Net):
         height, width = colors.shape[0] // side, colors.shape[1] // side
         classes = np.empty((height, width, 4), np.uint8)
         indices = np.empty((height, width, colors.shape[2] * side**2), np.int16)
-        for top, bottom in tiles(height):
-            for left, right in tiles(width):
-                part = colors[top * side : bottom * side, left * side : right * side]
-                results = self.run("sampler", {"image": part, "mode": np.array(mode)})
-                classes[top:bottom, left:right], indices[top:bottom, left:right] = (
-                    results[0],
-                    results[1].view(np.uint16),
-                )
+        places = list(itertools.product(tiles(height), tiles(width)))
+        for done, ((top, bottom), (left, right)) in enumerate(places, 1):
+            part = colors[top * side : bottom * side, left * side : right * side]
+            results = self.run("sampler", {"image": part, "mode": np.array(mode)})
+            classes[top:bottom, left:right], indices[top:bottom, left:right] = results[0], results[1].view(np.uint16)
+            progress.report(done, len(places))
         return classes, indices.view(np.uint16)
 
 
 def _fill(dc: Floats, known: Mask, mode: int) -> Floats:
     """DC coefficients (h, w, C, 4), each as the blocks around it have them where they are known."""
-    import cv2
+    from imgcrypt.opencv import cv2
 
     height, width, channels = dc.shape[:3]
     side = 2 if mode else 1
