@@ -33,7 +33,6 @@ DIGEST_BYTES = 32
 
 T = TypeVar("T")
 _logger = logging.getLogger(__name__)
-_logger.addHandler(logging.NullHandler())
 
 
 def call(kernel: Callable[..., T], *arguments: Any) -> T:
@@ -178,6 +177,7 @@ def _cache_class() -> Any:
                     _say_once(f"the compiled code in {file} is of no use and is made anew ({error})")
                     with contextlib.suppress(OSError):
                         file.unlink()
+            _logger.info("%s is being compiled", self._name)
             return None
 
         def save_overload(self, signature: Any, result: Any) -> None:

@@ -199,21 +199,12 @@ def _record(image: Bytes, entry: zoo.Entry | None, provider: str, times: dict[st
 def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[[], object]]:
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
-    header, payload = envelope.open_(
-        imgcrypt.encrypt(image, key, net=entry.name, provider=inputs.provider(provider)), key
-    )
-
-    def total() -> object:
-        return imgcrypt.decrypt(
-            imgcrypt.encrypt(image, key, net=entry.name, provider=inputs.provider(provider)),
-            key,
-            provider=inputs.provider(provider),
-        )
-
+    codec = imgcrypt.Codec(key, net=entry.name, provider=inputs.provider(provider))
+    header, payload = envelope.open_(codec.encrypt(image), key)
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
         SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
-        TOTAL: total,
+        TOTAL: lambda: codec.decrypt(codec.encrypt(image)),
     }
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import importlib
 import logging
 import os
-import sys
-from collections.abc import Iterator
 from typing import Any
 
-from imgcrypt import cuda, loading, threads
-from imgcrypt.errors import DependencyError, ProviderError
+from imgcrypt import cuda, environment, loading, threads
+from imgcrypt.errors import DependencyError, NetError, ProviderError
 
 QUIET = 4
 """onnxruntime's severity "fatal": what fails comes back as an exception, and is not printed besides."""
@@ -29,6 +27,7 @@ def session(model: bytes, provider: str) -> Any:
     Raises:
         ProviderError: CUDA was asked for and does not start.
         DependencyError: onnxruntime does not load.
+        NetError: it does not take the model.
     """
     onnxruntime = loading.whole(_import)
     options = onnxruntime.SessionOptions()
@@ -44,12 +43,24 @@ def session(model: bytes, provider: str) -> Any:
         try:
             return cuda.session(model, options)
         except ProviderError as error:
-            _logger.warning("the net runs on the CPU: %s", error)
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            _say_once(f"the net runs on the CPU: {error}")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has classes of its own, and bare RuntimeErrors
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise NetError(f"onnxruntime cannot load the net ({reason}); install imgcrypt again") from None
+
+
+@functools.cache
+def _say_once(sentence: str) -> None:
+    _logger.warning("%s", sentence)
 
 
 def _import() -> Any:
-    with contextlib.nullcontext() if "onnxruntime" in sys.modules else _without_telemetry():
+    with environment.restored("ORT_DISABLE_TELEMETRY"):
+        # From 1.29 on, onnxruntime reports its use to its makers, from a thread that also hangs a forked child at its
+        # exit. Neither belongs in a tool that encrypts pictures. The variable counts when onnxruntime is loaded.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         try:
             return importlib.import_module("onnxruntime")
         except ImportError as error:
@@ -57,18 +68,3 @@ def _import() -> Any:
                 f"onnxruntime, which runs the nets, does not load ({error}); install it again, or keep the picture "
                 "lossless"
             ) from None
-
-
-@contextlib.contextmanager
-def _without_telemetry() -> Iterator[None]:
-    """From 1.29 on, onnxruntime reports its use to its makers, from a thread that also hangs a forked child at its
-    exit. Neither belongs in a tool that encrypts pictures. The variable counts when onnxruntime is loaded."""
-    name = "ORT_DISABLE_TELEMETRY"
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[name]
