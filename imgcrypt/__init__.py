@@ -25,14 +25,17 @@ from imgcrypt.errors import (
     NewerVersionError,
     NotImgcError,
     ProviderError,
+    SeveralPicturesError,
+    TooLargeError,
     TruncatedError,
     WrongKeyError,
 )
 
 if TYPE_CHECKING:
-    from imgcrypt.api import Recovered, decrypt, encrypt, recover
+    from imgcrypt.api import Recovered, decrypt, decrypt_picture, encrypt, recover
     from imgcrypt.arrays import Image, ImageLike
     from imgcrypt.context import Codec
+    from imgcrypt.exact import ExactFile, decrypt_bytes, encrypt_bytes, recover_bytes
     from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
     from imgcrypt.pictures import Picture, read
@@ -44,6 +47,7 @@ __all__ = [
     "ContainerError",
     "DamagedError",
     "DependencyError",
+    "ExactFile",
     "Image",
     "ImageError",
     "ImageLike",
@@ -57,28 +61,39 @@ __all__ = [
     "Picture",
     "ProviderError",
     "Recovered",
+    "SeveralPicturesError",
+    "TooLargeError",
     "TruncatedError",
     "WrongKeyError",
     "decrypt",
+    "decrypt_bytes",
+    "decrypt_picture",
     "encrypt",
+    "encrypt_bytes",
     "inspect",
     "read",
     "recover",
+    "recover_bytes",
 ]
 
 _LAZY = {
     "Codec": "imgcrypt.context",
     "Image": "imgcrypt.arrays",
     "ImageLike": "imgcrypt.arrays",
+    "ExactFile": "imgcrypt.exact",
     "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
     "Recovered": "imgcrypt.api",
     "decrypt": "imgcrypt.api",
+    "decrypt_bytes": "imgcrypt.exact",
+    "decrypt_picture": "imgcrypt.api",
     "encrypt": "imgcrypt.api",
+    "encrypt_bytes": "imgcrypt.exact",
     "inspect": "imgcrypt.info",
     "Picture": "imgcrypt.pictures",
     "read": "imgcrypt.pictures",
     "recover": "imgcrypt.api",
+    "recover_bytes": "imgcrypt.exact",
 }
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C ended: 128 and the signal's number, as shells count."""
+from imgcrypt import exitcodes
 
 
 def main() -> None:
@@ -16,7 +15,7 @@ def main() -> None:
         cli.main()
     except KeyboardInterrupt:
         # At once: another thread may be compiling, and would still do so while the interpreter is taken down.
-        os._exit(INTERRUPTED)
+        os._exit(exitcodes.INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,22 @@ import dataclasses
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from imgcrypt import boundary, info, inputs, loading
+from imgcrypt import boundary, info, inputs, loading, payload
 from imgcrypt.arrays import Image as Image  # part of the signatures here
 from imgcrypt.arrays import ImageLike
 from imgcrypt.context import Codec
 from imgcrypt.info import Info
 from imgcrypt.inputs import NetName, Provider, SuiteName
 from imgcrypt.keys import Key
+from imgcrypt.pictures import Picture, metadata
+from imgcrypt.pictures.metadata import Metadata
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
 def encrypt(
-    image: ImageLike,
+    image: ImageLike | Picture,
     key: Key,
     *,
     lossless: bool = False,
@@ -34,7 +36,8 @@ def encrypt(
 
     Args:
         image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16. A NumPy
-            array in any memory layout, a Pillow picture, or whatever else has an array interface.
+            array in any memory layout, a Pillow picture, or whatever else has an array interface. Of a Picture, as
+            imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them back.
         key: who may open it.
         lossless: keep every sample exactly instead of sampling the picture. An alpha channel is always
             kept exactly.
@@ -73,10 +76,19 @@ def decrypt(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
     Raises:
         ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
         WrongKeyError: made for another key.
+        ImageError: it holds another file's bytes, as encrypt_bytes keeps them.
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
     return Codec(key, provider=provider).decrypt(blob, associated_data=associated_data)
+
+
+def decrypt_picture(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Picture:
+    """As :func:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it.
+
+    ``imgcrypt.pictures.encode(picture.pixels, ".png", picture.metadata)`` makes a file of both.
+    """
+    return Codec(key, provider=provider).decrypt_picture(blob, associated_data=associated_data)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,14 +96,16 @@ class Recovered:
     """A picture from a damaged file, and how much of it is real.
 
     ``image`` is what decrypt would return; where bytes were lost, their neighbors stand in. ``info`` is the header's,
-    which is authentic always. ``authentic`` means that every byte of the picture is: nothing was lost, and decrypt
-    would have returned the same if both copies of the header are whole. Otherwise ``failed_chunks`` of ``chunks`` have
-    no right tag, and anyone may have written what is in them. Of the payload's bytes (``info.payload_bytes``),
-    ``lost_bytes`` were missing or found to be wrong, and ``doubtful_bytes`` more are used but not authenticated.
+    and ``metadata`` the picture's, None if they are damaged; both are authentic always. ``authentic`` means that every
+    byte of the picture is: nothing was lost, and decrypt would have returned the same if both copies of the header are
+    whole. Otherwise ``failed_chunks`` of ``chunks`` have no right tag, and anyone may have written what is in them. Of
+    the payload's bytes (``info.payload_bytes``), ``lost_bytes`` were missing or found to be wrong, and
+    ``doubtful_bytes`` more are used but not authenticated.
     """
 
     image: Image
     info: Info
+    metadata: Metadata | None
     authentic: bool
     chunks: int
     failed_chunks: int
@@ -121,10 +135,12 @@ def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
     view, key, provider = inputs.blob(blob), inputs.key(key), inputs.provider(provider)
     recovery, restoration = loading.whole(_import_recovery)
     opened = recovery.open_damaged(view, key, inputs.associated_data(associated_data))
+    payload.check_picture(opened.header.content)
     image, lost = restoration.restore(opened, provider)
     return Recovered(
         image=image,
         info=info.describe(opened.header),
+        metadata=None if opened.metadata is None else metadata.unpack(opened.metadata),
         authentic=opened.authentic,
         chunks=opened.header.chunks,
         failed_chunks=len(opened.failed),

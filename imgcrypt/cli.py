@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
 import os
-import stat
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgcrypt import files, inputs
-from imgcrypt.errors import ImgcryptError
-from imgcrypt.shell import run, say
+from imgcrypt import compiled, container, exitcodes, files, keychoice, naming
+from imgcrypt import inputs as checked
+from imgcrypt.errors import (
+    ContainerError,
+    DamagedError,
+    ImageError,
+    ImgcryptError,
+    SeveralPicturesError,
+    TooLargeError,
+    TruncatedError,
+    WrongKeyError,
+)
+from imgcrypt.naming import Target
+from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES, MAX_PIXELS, most_bytes
+from imgcrypt.shell import printable, run, say
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
     from imgcrypt.arrays import Image
+    from imgcrypt.container import Header
     from imgcrypt.info import Info
-    from imgcrypt.keys import Key
-
-SUFFIX = ".imgc"
-KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
+    from imgcrypt.pictures import Picture
+    from imgcrypt.pictures.metadata import Metadata
 
 
 class Provider(StrEnum):
@@ -44,24 +57,54 @@ class Suite(StrEnum):
     CHAOS = "chaos"
 
 
+class Written(StrEnum):
+    """Formats in which pictures are written."""
+
+    PNG = "png"
+    TIF = "tif"
+    BMP = "bmp"
+    JPG = "jpg"
+
+
+EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 recovered (--recover) but not authentic, 130 interrupted."
+
+EXACT_BYTES = 1024
+"""More than a file kept exactly takes beside its bytes, up to some megabytes."""
+FIELDS = {
+    "profile": "color profile",
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "resolution": "resolution",
+    "gamma": "gamma",
+    "chromaticities": "chromaticities",
+    "intent": "rendering intent",
+    "coding": "coding of colors",
+}
+"""Fields of imgcrypt.pictures.metadata.Metadata, as people call them."""
+
 app = typer.Typer(
-    help="Encrypt pictures by deep compressed sensing and a compound chaotic cipher, sealed by AES-256-GCM.",
     no_args_is_help=True,
-    add_completion=False,
+    # Rich would take the brackets around defaults for markup.
+    rich_markup_mode=None,
     # Tracebacks with local variables would show keys.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
 )
 
 KeyOption = Annotated[
-    str | None, typer.Option("-k", "--key", metavar="FILE", help=f"key file [default: ${KEY_VARIABLE}]")
+    list[str] | None,
+    typer.Option(
+        "-k", "--key", metavar="FILE", help=f"key file; - is standard input [default: ${keychoice.KEY_VARIABLE}]"
+    ),
 ]
 PassphraseOption = Annotated[
-    bool, typer.Option("-p", "--passphrase", help=f"ask for a passphrase, or read ${PASSPHRASE_VARIABLE}")
+    bool, typer.Option("-p", "--passphrase", help=f"ask for a passphrase, or read ${keychoice.PASSPHRASE_VARIABLE}")
 ]
-OutputOption = Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="- is standard output")]
 ForceOption = Annotated[bool, typer.Option("--force", help="replace an existing output file")]
 ProviderOption = Annotated[Provider, typer.Option(help="what runs the net")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="say nothing but errors and warnings")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print on standard output what was done, as JSON")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="say what ran, where and for how long")]
 
 
@@ -70,7 +113,33 @@ def main() -> None:
     run(app, "imgcrypt")
 
 
-@app.command()
+def _version(wanted: bool) -> None:
+    if wanted:
+        from imgcrypt import __version__
+
+        print(f"imgcrypt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def imgcrypt_(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and leave")
+    ] = False,
+) -> None:
+    """Encrypt pictures by deep compressed sensing and a compound chaotic cipher, sealed by AES-256-GCM.
+
+    \b
+    imgcrypt keygen -o key.txt                make a key
+    imgcrypt enc photo.png -k key.txt         -> photo.png.imgc
+    imgcrypt dec photo.png.imgc -k key.txt    -> photo.png
+
+    By default pictures are sampled, which is lossy: small files that look alike. --lossless keeps every sample, --exact
+    the file itself, whatever is in it.
+    """
+
+
+@app.command(epilog=EXIT_CODES)
 def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the new key file")]) -> None:
     """Make a key file that only you can read, and print the key's fingerprint."""
     from imgcrypt.keys import Key
@@ -80,131 +149,231 @@ def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE",
         print(key.text())
         say(f"key {key.fingerprint()}")
         return
+    files.check_output(output, force=True)
     key.save(output)
-    print(f"{output}: key {key.fingerprint()}")
+    print(f"{printable(output)}: key {key.fingerprint()}")
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
 def enc(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", help="the picture file; - is standard input")],
     key: KeyOption = None,
     passphrase: PassphraseOption = False,
-    output: OutputOption = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="- is standard output [default: PICTURE.imgc]"),
+    ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="keep every sample exactly")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="keep the file as it is, of any format and kind")] = False,
     rate: Annotated[
         float | None, typer.Option(help="bytes of measurements per sample, 0.005 to 0.75 [default: 0.18]")
     ] = None,
     target_psnr: Annotated[
         float | None, typer.Option(metavar="DB", help="instead of a rate: the smallest that comes back with this PSNR")
     ] = None,
-    net: Annotated[str | None, typer.Option(help="the sampling net [default: the default one]")] = None,
+    net: Annotated[str | None, typer.Option(help="the sampling net [default: anyrate]")] = None,
+    strip: Annotated[
+        bool, typer.Option("--strip", help="leave out profile, EXIF (with places), XMP, resolution and name")
+    ] = False,
+    frame: Annotated[int | None, typer.Option(min=0, help="which picture of a file that holds several, from 0")] = None,
+    max_pixels: Annotated[int, typer.Option(min=1, help="refuse larger pictures")] = MAX_PIXELS,
     suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Encrypt PICTURE into PICTURE.imgc."""
-    target = output or (files.STANDARD if picture == files.STANDARD else picture + SUFFIX)
-    if (suffix := Path(target).suffix.lower()) in _picture_suffixes():
+    """Encrypt PICTURE into PICTURE.imgc.
+
+    By default it is sampled, which is lossy; what it says at the end has the PSNR. What the file says beside the pixels
+    (profile, EXIF, XMP, its name) is encrypted too, and comes back.
+
+    \b
+    imgcrypt enc photo.jpg -k key.txt                       a fifth of the samples' bytes, or so
+    imgcrypt enc photo.jpg -p --target-psnr 40              by a passphrase, as small as 40 dB allow
+    imgcrypt enc scan.tif -k key.txt --lossless --strip     every sample, and nothing else
+    imgcrypt enc clip.gif -k key.txt --exact                the file itself
+    """
+    target = naming.encrypted(picture) if output is None else output
+    if (suffix := Path(target).suffix.lower()) in naming.PICTURE_SUFFIXES:
         raise typer.BadParameter(
-            f"a ciphertext named {suffix} would be recompressed or refused as a picture; name it {SUFFIX}",
+            f"a ciphertext named {suffix} would be recompressed or refused as a picture; name it {naming.SUFFIX}",
             param_hint="-o",
         )
-    if lossless and (rate, target_psnr, net) != (None, None, None):
+    chosen = (rate, target_psnr, net) != (None, None, None)
+    if lossless and chosen:
         raise typer.BadParameter(
             "it keeps every sample: leave out --rate, --target-psnr and --net", param_hint="--lossless"
         )
+    if exact and (lossless or chosen or strip or frame is not None):
+        raise typer.BadParameter("it keeps the file as it is: leave out all that would change it", param_hint="--exact")
     if rate is not None and target_psnr is not None:
         raise typer.BadParameter("leave out --rate, which it finds", param_hint="--target-psnr")
-    files.check_output(target, force)
-    if files.STANDARD not in (picture, target) and Path(target).exists() and Path(target).samefile(picture):
-        raise files.FileError(f"{target} is the picture itself; give -o another name")
-    secret = _key(key, passphrase, confirm=True)
+    _check_json(as_json, target)
+    key_file = keychoice.key_file(key, passphrase, picture)
+    keychoice.check(key_file, passphrase)
+    files.check_output(target, force, [picture] if key_file is None else [picture, key_file])
+    secret = None if key_file is None else keychoice.load(key_file)
     loading = _Loading()
-    data = files.read(picture)
+    tell = _nothing if quiet or as_json else say
 
     import imgcrypt
-    from imgcrypt import pictures
-    from imgcrypt.metrics import psnr
 
-    image = pictures.decode(data)
-    loading.wait()
+    data = files.read(picture, files.MOST_BYTES if exact else most_bytes(max_pixels))
+    name = None if picture == files.STANDARD else picture
+    if exact:
+        secret = secret or keychoice.passphrase(confirm=True)
+        loading.wait(tell)
+        blob = imgcrypt.encrypt_bytes(data, secret, name=name, suite=checked.suite(suite))
+        if imgcrypt.decrypt_bytes(blob, secret).data != data:
+            raise ImgcryptError("the encrypted file does not open to the same bytes: nothing was written; report this")
+        files.write(target, blob, force)
+        tell(f"{picture} -> {target}: {_bytes(len(data))} -> {_bytes(len(blob))}, comes back exactly as it is")
+        _print_json(as_json, picture, target, imgcrypt.inspect(blob), {"notes": []})
+        return
+    read = _read(data, name, frame, max_pixels)
+    if read.pixels.dtype.itemsize > 1 and not lossless:
+        raise ImageError(f"{picture} has 16 bits a sample, and the nets sample 8: keep it lossless by --lossless")
+    for note in read.notes:
+        tell(f"{picture}: {note}")
+    subject: Image | Picture = read.pixels if strip else read
+    secret = secret or keychoice.passphrase(confirm=True)
+    loading.wait(tell)
     started = time.perf_counter()
     blob = imgcrypt.encrypt(
-        image,
+        subject,
         secret,
         lossless=lossless,
         rate=rate,
         target_psnr=target_psnr,
         net=net,
-        suite=inputs.suite(suite),
-        provider=inputs.provider(provider),
+        suite=checked.suite(suite),
+        provider=checked.provider(provider),
     )
     encrypted = time.perf_counter()
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
-    back = imgcrypt.decrypt(blob, secret, provider=inputs.provider(provider))
+    back = imgcrypt.decrypt_picture(blob, secret, provider=checked.provider(provider))
     opened = time.perf_counter()
-    if lossless and not (back == image).all():
-        raise ImgcryptError("the encrypted picture does not open to the same samples: nothing was written; report this")
+    if (lossless and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
+        raise ImgcryptError("the encrypted picture does not open to the same again: nothing was written; report this")
     files.write(target, blob, force)
 
     info = imgcrypt.inspect(blob)
-    quality = "comes back exactly" if lossless else f"comes back at {psnr(_colors(image), _colors(back)):.2f} dB"
-    size = f"{_bytes(image.nbytes)} of samples -> {_bytes(len(blob))}"
+    decibels = None if lossless else _psnr(read.pixels, back.pixels)
+    # JSON has no infinity.
+    finite = None if decibels is None or math.isinf(decibels) else round(decibels, 2)
+    quality = "every sample comes back exactly" if decibels is None else f"comes back at {decibels:.2f} dB"
+    size = f"{_bytes(read.pixels.nbytes)} of samples -> {_bytes(len(blob))}"
     sampled = "lossless" if info.rate is None else f"rate {info.rate:.3g}"
-    say(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
-    if not lossless and len(blob) > image.nbytes:
-        say("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")
+    tell(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
+    if len(blob) > len(data) + EXACT_BYTES:
+        tell(f"{picture} itself has {_bytes(len(data))}: --exact would make a smaller file and keep it as it is")
+    elif not lossless and len(blob) > read.pixels.nbytes:
+        tell("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")
     if verbose:
         times = f"encrypted in {encrypted - started:.3f} s, opened in {opened - encrypted:.3f} s"
-        say(f"suite {info.suite}, {_net_and_provider(info, provider)}; {times}")
+        tell(f"suite {info.suite}, {_net_and_provider(info, provider)}; {times}")
+    _print_json(as_json, picture, target, info, {"psnr": finite, "notes": list(read.notes)})
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
 def dec(
     file: Annotated[str, typer.Argument(metavar="FILE", help="the encrypted file; - is standard input")],
     key: KeyOption = None,
     passphrase: PassphraseOption = False,
-    output: OutputOption = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="- is standard output [default: the original name]"),
+    ] = None,
+    written: Annotated[
+        Written | None,
+        typer.Option("--format", help="of the picture [default: by the output's name, or the original one, or png]"),
+    ] = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="open what is left of a damaged file, which proves nothing of it")
     ] = False,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Decrypt FILE into the picture it was made from (as .png where the original was not a lossless format)."""
-    target = output or _decrypted_name(file)
-    files.check_output(target, force)
-    suffix = ".png" if target == files.STANDARD else Path(target).suffix.lower()
-    _check_suffix(suffix)
-    secret = _key(key, passphrase, confirm=False)
+    """Decrypt FILE into what it was made from, under its original name, for your eyes alone (mode 0600).
+
+    A picture that was kept lossless becomes a PNG where its own format was lossy or is not written here.
+
+    \b
+    imgcrypt dec photo.jpg.imgc -k key.txt               -> photo.jpg
+    imgcrypt dec photo.jpg.imgc -p -o back.png
+    imgcrypt dec damaged.png.imgc -k key.txt --recover   what is left of it; exit code 3
+    """
+    _check_json(as_json, output or naming.encrypted(file))
+    key_file = keychoice.key_file(key, passphrase, file)
+    inputs = [file] if key_file is None else [file, key_file]
+    # Where no name is given, the file has it; its folder is known already.
+    given = output if output is not None else file if file == files.STANDARD else f"{file}.png"
+    files.check_output(given, force or output is None, () if output is None else inputs)
+    keychoice.check(key_file, passphrase or file != files.STANDARD)
+    secret = None if key_file is None else keychoice.load(key_file)
     loading = _Loading()
-    data = files.read(file)
+    tell = _nothing if quiet or as_json else say
 
     import imgcrypt
-    from imgcrypt import pictures
+    from imgcrypt import envelope, pictures
+    from imgcrypt.info import describe
+    from imgcrypt.pictures import metadata
 
-    if not recover:
-        imgcrypt.inspect(data)  # refuse another file before any waiting
-    loading.wait()
+    data = files.read(file)
+    with _named(file, recover):
+        info = describe(_header(data, recover))
+    keychoice.check(key_file, passphrase, file, info.keys)
+    suffix = _suffix(output, written, info)
+    secret = secret or keychoice.passphrase(confirm=False)
+    loading.wait(tell)
     started = time.perf_counter()
-    if recover:
-        recovered = imgcrypt.recover(data, secret, provider=inputs.provider(provider))
-        image, info = recovered.image, recovered.info
-    else:
-        image, info = imgcrypt.decrypt(data, secret, provider=inputs.provider(provider)), imgcrypt.inspect(data)
+    recovered = None
+    with _named(file, recover):
+        if not recover:
+            said = metadata.unpack(envelope.read_metadata(data, secret))
+            targets = _targets(file, output, suffix, said, info, force, inputs)
+        if info.mode == "exact":
+            content, name = (imgcrypt.recover_bytes if recover else imgcrypt.decrypt_bytes)(data, secret)
+            said = metadata.Metadata(name=name)
+        elif recover:
+            recovered = imgcrypt.recover(data, secret, provider=checked.provider(provider))
+            image, info, said = recovered.image, recovered.info, recovered.metadata or metadata.Metadata()
+        else:
+            image = imgcrypt.decrypt_picture(data, secret, provider=checked.provider(provider)).pixels
+        if recover:
+            targets = _targets(file, output, suffix, said, info, force, inputs)
     seconds = time.perf_counter() - started
-    files.write(target, pictures.encode(image, suffix), force)
-    note = "" if suffix not in pictures.LOSSY_SUFFIXES else f"; {suffix} loses detail, .png would not"
-    say(f"{file} -> {target}: {_shape(info)}{note}")
+    target = targets[0]
+    notes = []
+    if info.mode != "exact":
+        target, content = _encode(image, targets, said)
+        if target.suffix in LOSSY_SUFFIXES:
+            notes.append(f"{target.suffix} loses detail, --format png would not")
+        notes += [
+            f"{target.suffix} does not hold the {FIELDS[each]}" for each in pictures.left_out(target.suffix, said)
+        ]
+    files.write(target.name, content, force, private=True)
+    tell("; ".join([f"{file} -> {target.name}: {_shape(info)}", *notes]))
+    done: dict[str, Any] = {"notes": notes}
     if recover:
-        say(_loss(recovered))
+        loss = "nothing was lost, and the file is authentic" if recovered is None else _loss(recovered)
+        (tell if recovered is None or recovered.authentic else say)(loss)
+    if recovered is not None:
+        numbers = ("authentic", "chunks", "failed_chunks", "lost_bytes", "doubtful_bytes")
+        done |= {each: getattr(recovered, each) for each in numbers}
     if verbose:
-        say(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
+        tell(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
+    _print_json(as_json, file, target.name, info, done)
+    if recovered is not None and not recovered.authentic:
+        raise typer.Exit(exitcodes.RECOVERED)
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
 def inspect(
     file: Annotated[str, typer.Argument(metavar="FILE", help="the encrypted file; - is standard input")],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
@@ -213,14 +382,16 @@ def inspect(
     import imgcrypt
 
     data = files.read(file)
-    info = imgcrypt.inspect(data)
+    with _named(file, recover=True):
+        info = imgcrypt.inspect(data)
     if as_json:
         print(json.dumps(dataclasses.asdict(info) | {"complete": len(data) == info.file_bytes}, indent=1))
         return
+    sampled = f"sampled by {info.net} at rate {info.rate}"
     rows = {
         "format": f"imgcrypt version {info.version}, suite {info.suite}",
         "picture": _shape(info),
-        "mode": "lossless" if info.net is None else f"sampled by {info.net} at rate {info.rate}",
+        "mode": info.mode if info.net is None else sampled,
         "opens with": " or ".join(info.keys) or "nothing that this release knows",
         "size": f"{info.file_bytes} bytes" + ("" if len(data) == info.file_bytes else f", but {len(data)} are there"),
     }
@@ -228,7 +399,7 @@ def inspect(
         print(f"{name:<11} {value}")
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
 def demo(
     output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="picture of the stages")] = (
         "imgcrypt-demo.png"
@@ -242,13 +413,13 @@ def demo(
     loading = _Loading()
     from imgcrypt import demo_job
 
-    loading.wait()
+    loading.wait(say)
     messages = sys.stderr if output == files.STANDARD else sys.stdout
     files.write(output, demo_job.run(messages), force)
     print(f"The stages are in {'the output' if output == files.STANDARD else output}.", file=messages)
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
 def warmup() -> None:
     """Compile the cipher ahead of its first use, when a container is built for example."""
     started = time.perf_counter()
@@ -277,7 +448,7 @@ def _warm_up(everything: bool = False) -> None:
 
 
 class _Loading:
-    """Loads the cipher's kernels in the background; says so when that takes long, as the first time it does."""
+    """Loads the cipher's kernels in the background; says so where they have to be compiled, which takes long."""
 
     def __init__(self) -> None:
         self._error: BaseException | None = None
@@ -290,87 +461,128 @@ class _Loading:
         except BaseException as error:
             self._error = error
 
-    def wait(self) -> None:
-        self._thread.join(1.5)
+    def wait(self, tell: Callable[[str], None]) -> None:
+        while self._thread.is_alive() and not compiled.compiles():
+            self._thread.join(0.05)
         if self._thread.is_alive():
-            say("preparing the cipher; the first time on a machine it is compiled, which takes about 10 s ...")
+            tell("compiling the cipher, as the first time on a machine; it takes about 10 s ...")
             self._thread.join()
         if self._error is not None:
             raise self._error
 
 
-def _key(file: str | None, passphrase: bool, confirm: bool) -> Key:
-    from imgcrypt.keys import Key
-
-    if file is not None and passphrase:
-        raise typer.BadParameter("give a key file or a passphrase, not both", param_hint="-k/-p")
-    if passphrase:
-        text = os.environ.get(PASSPHRASE_VARIABLE)
-        return Key.from_passphrase(_ask_passphrase(confirm) if text is None else text)
-    file = file or os.environ.get(KEY_VARIABLE)
-    if not file:
-        raise typer.BadParameter(
-            f"give a key: -k FILE (imgcrypt keygen -o FILE makes one), ${KEY_VARIABLE}, or -p for a passphrase",
-            param_hint="-k/-p",
-        )
-    key = Key.load(file)
-    if os.name == "posix" and Path(file).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        say(f"warning: others can read {file}; mend that with: chmod 600 {file}")
-    return key
+def _nothing(_: str) -> None:
+    """Said by ``--quiet``."""
 
 
-def _ask_passphrase(confirm: bool) -> str:
+def _check_json(as_json: bool, target: str) -> None:
+    if as_json and target == files.STANDARD:
+        raise typer.BadParameter("standard output is the file's already: give -o FILE", param_hint="--json")
+
+
+def _print_json(as_json: bool, source: str, target: str, info: Info, more: dict[str, Any]) -> None:
+    if as_json:
+        print(json.dumps({"input": source, "output": target} | dataclasses.asdict(info) | more, indent=1))
+
+
+def _read(data: bytes, name: str | None, frame: int | None, max_pixels: int) -> Picture:
+    """The picture; where it is refused, the option that helps."""
+    from imgcrypt import pictures
+
     try:
-        if not _has_terminal():
-            raise typer.Abort
-        text: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-    except typer.Abort:
-        raise ImgcryptError(
-            f"no passphrase was given; type one, or set {PASSPHRASE_VARIABLE} where there is no terminal"
-        ) from None
-    return text
+        return pictures.read(data, name=name, frame=frame, max_pixels=max_pixels)
+    except SeveralPicturesError as error:
+        raise ImageError(f"{error}: --frame N, or --exact") from None
+    except TooLargeError as error:
+        raise ImageError(f"{error}: --max-pixels N") from None
+    except ImageError as error:
+        encrypted = data.startswith(container.MAGIC)
+        raise ImageError(f"{error}{'' if encrypted else '; --exact encrypts any file as it is'}") from None
 
 
-def _has_terminal() -> bool:
-    # Without one, the prompt would take the passphrase from standard input, and show it.
-    if os.name != "posix":
-        return sys.stdin is not None and sys.stdin.isatty()
+@contextlib.contextmanager
+def _named(file: str, recover: bool) -> Iterator[None]:
+    """Errors about the bytes of a file name it, and the option that helps."""
     try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
+        yield
+    except (DamagedError, TruncatedError) as error:
+        remedy = "" if recover else "; or --recover opens what is left of it"
+        raise type(error)(f"{file}: {error}{remedy}") from None
+    except (ContainerError, WrongKeyError) as error:
+        raise type(error)(f"{file}: {error}") from None
 
 
-def _picture_suffixes() -> set[str]:
-    from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES
-
-    return LOSSY_SUFFIXES | set(FORMATS)
-
-
-def _decrypted_name(file: str) -> str:
-    from imgcrypt.pictures import FORMATS
-
-    if file == files.STANDARD:
-        return files.STANDARD
-    name = file[: -len(SUFFIX)]
-    if not file.lower().endswith(SUFFIX) or not Path(name).name or name.endswith(("/", os.sep)):
-        raise typer.BadParameter(
-            f"{file} is not the name of a picture with {SUFFIX} behind it; name the picture with -o", param_hint="-o"
-        )
-    suffix = Path(name).suffix.lower()
-    if suffix in FORMATS and FORMATS[suffix].lossless:
-        return name
-    return str(Path(name).with_suffix(".png")) if suffix in _picture_suffixes() else f"{name}.png"
+def _header(data: bytes, recover: bool) -> Header:
+    """The header of a whole file, or of a damaged one the first copy that can be read; nothing is authenticated."""
+    if not recover:
+        return container.parse(data)
+    try:
+        return container.parse(data, whole=False)
+    except ContainerError:
+        last = data.rfind(container.MAGIC)
+        if last <= 0:
+            raise
+        return container.parse(memoryview(data)[last:], whole=False)
 
 
-def _check_suffix(suffix: str) -> None:
-    from imgcrypt.pictures import FORMATS
-
+def _suffix(output: str | None, written: Written | None, info: Info) -> str | None:
+    """The key of FORMATS that was asked for, by the option or the output's name."""
+    if info.mode == "exact":
+        if written is not None:
+            raise typer.BadParameter("the file holds another file as it is, of its own format", param_hint="--format")
+        return None
+    if written is not None:
+        return f".{written}"
+    if output is None or output == files.STANDARD:
+        return None
+    suffix = Path(output).suffix.lower()
     if suffix not in FORMATS:
         raise typer.BadParameter(
-            f"cannot write pictures as {suffix or 'a name without suffix'}; use {', '.join(FORMATS)}", param_hint="-o"
+            f"cannot write pictures as {suffix or 'a name without suffix'}; use {', '.join(FORMATS)}, or --format",
+            param_hint="-o",
         )
+    return suffix
+
+
+def _targets(
+    file: str, output: str | None, suffix: str | None, said: Metadata, info: Info, force: bool, inputs: list[str]
+) -> list[Target]:
+    """Where the picture or file may go, best first, and that the first is free."""
+    name = naming.decrypted(file, said.name) if output is None else output
+    if name is None:
+        raise typer.BadParameter(
+            f"{file} is not the name of a picture with {naming.SUFFIX} behind it, and there is none in it; "
+            "name the picture with -o",
+            param_hint="-o",
+        )
+    if info.mode == "exact":
+        found = [Target(name, "")]
+    elif suffix is not None:
+        found = [Target(naming.renamed(name, suffix) if output is None else name, suffix)]
+    else:
+        found = naming.targets(name, said, lossless=info.net is None, channels=info.channels, bits=info.bits)
+    first = found[0].name
+    if output is None and force and name not in (files.STANDARD, naming.stripped(file)) and os.path.lexists(first):
+        # Whoever encrypted the file chose the name: it must not decide what is replaced.
+        raise files.FileError(f"{first}, the name that is encrypted in {file}, exists; to replace it, give it with -o")
+    files.check_output(first, force, inputs)
+    return found
+
+
+def _encode(image: Image, targets: list[Target], said: Metadata) -> tuple[Target, bytes]:
+    from imgcrypt import pictures
+
+    for target in targets[:-1]:
+        # Some formats cannot hold sides as long.
+        with contextlib.suppress(ImageError):
+            return target, pictures.encode(image, target.suffix, said)
+    return targets[-1], pictures.encode(image, targets[-1].suffix, said)
+
+
+def _psnr(image: Image, back: Image) -> float:
+    from imgcrypt.metrics import psnr
+
+    return float(psnr(_colors(image), _colors(back)))
 
 
 def _colors(image: Image) -> Image:
@@ -378,6 +590,8 @@ def _colors(image: Image) -> Image:
 
 
 def _shape(info: Info) -> str:
+    if info.mode == "exact":
+        return f"a file of {_bytes(info.payload_bytes)}, as it was"
     kind = {1: "gray", 3: "color", 4: "color with alpha"}[info.channels]
     return f"{info.width} x {info.height} {kind}" + (", 16 bits" if info.bits == 16 else "")
 

@@ -21,6 +21,7 @@ import secrets
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ PACKAGE = "imgcrypt"
 DIGEST_BYTES = 32
 
 T = TypeVar("T")
+_compiles = threading.Event()
 _logger = logging.getLogger(__name__)
 
 
@@ -41,6 +43,11 @@ def call(kernel: Callable[..., T], *arguments: Any) -> T:
     if getattr(kernel, "overloads", True):
         return kernel(*arguments)
     return loading.whole(lambda: kernel(*arguments))
+
+
+def compiles() -> bool:
+    """Whether in this process a kernel was found nowhere, so that it is compiled, which takes seconds."""
+    return _compiles.is_set()
 
 
 def njit(*, cache: bool, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -178,6 +185,7 @@ def _cache_class() -> Any:
                     with contextlib.suppress(OSError):
                         file.unlink()
             _logger.info("%s is being compiled", self._name)
+            _compiles.set()
             return None
 
         def save_overload(self, signature: Any, result: Any) -> None:

@@ -47,6 +47,7 @@ class Mode(IntEnum):
 
     SAMPLED = 1
     LOSSLESS = 2
+    EXACT = 3
 
 
 class RecordType(IntEnum):
@@ -70,7 +71,8 @@ class NetRecord:
 class Content:
     """What a file is to hold, as far as it is known before the file is sealed.
 
-    ``net`` is the net of a sampled picture, else None. A chunk has ``2 ** chunk_exponent`` bytes.
+    ``net`` is the net of a sampled picture, else None. A chunk has ``2 ** chunk_exponent`` bytes. In the mode exact, it
+    holds the bytes of another file, and height, width, channels and sample_bytes are 0.
     """
 
     suite: Suite
@@ -172,15 +174,17 @@ def make_header(
     content: Content,
     slots: tuple[tuple[int, bytes], ...],
     payload_bytes: int,
+    metadata_bytes: int,
     salt: bytes,
     digest: Callable[[bytes], bytes],
 ) -> Header:
-    """The header of a new file, which has no metadata.
+    """The header of a new file.
 
     Args:
         content: what the file is to hold.
         slots: a record for each key that may open it.
         payload_bytes: length of the payload.
+        metadata_bytes: length of the metadata, 0 if there is none.
         salt: fresh for every file.
         digest: is given the header's core and returns the digest of core and payload.
     """
@@ -193,10 +197,10 @@ def make_header(
         height=content.height,
         width=content.width,
         payload_bytes=payload_bytes,
-        metadata_bytes=0,
+        metadata_bytes=metadata_bytes,
         chunk_exponent=content.chunk_exponent,
         salt=salt,
-        digest=digest(_pack_core(content, payload_bytes, 0, salt, records)),
+        digest=digest(_pack_core(content, payload_bytes, metadata_bytes, salt, records)),
         records=records,
     )
 
@@ -341,11 +345,15 @@ def _check_whole(data: memoryview, header_bytes: int, file_bytes: int) -> None:
 
 
 def _check(header: Header) -> None:
-    depths = (1, 2) if header.mode is Mode.LOSSLESS else (1,)
-    if header.sample_bytes not in depths or header.channels not in (1, 3, 4):
-        raise _damaged("its picture type is impossible")
-    if not (header.height and header.width and header.payload_bytes):
-        raise _damaged("its picture is empty")
+    if header.mode is Mode.EXACT:
+        if any((header.sample_bytes, header.channels, header.height, header.width)):
+            raise _damaged("it describes a picture, and the file holds another file")
+    else:
+        depths = (1, 2) if header.mode is Mode.LOSSLESS else (1,)
+        if header.sample_bytes not in depths or header.channels not in (1, 3, 4):
+            raise _damaged("its picture type is impossible")
+        if not (header.height and header.width and header.payload_bytes):
+            raise _damaged("its picture is empty")
     if sum(kind == RecordType.PASSPHRASE_SLOT for kind, _ in header.records) > MOST_PASSPHRASE_SLOTS:
         raise _damaged("it has more passphrase slots than any honest file")
     nets = sum(kind == RecordType.NET for kind, _ in header.records)

@@ -16,9 +16,10 @@ from imgcrypt import boundary, cipher, container, envelope, idle, inputs, payloa
 from imgcrypt import threads as cores
 from imgcrypt.arrays import Bytes, Image, ImageLike
 from imgcrypt.container import Header, Mode, Suite
-from imgcrypt.errors import ImageError, ImgcryptError, NetError
+from imgcrypt.errors import ImageError, ImgcryptError, NetError, TooLargeError
 from imgcrypt.inputs import NetName, Provider, SuiteName
 from imgcrypt.keys import Key
+from imgcrypt.pictures import Picture, metadata
 from imgcrypt.progress import Event, Report
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Codec:
     @overload
     def encrypt(
         self,
-        image: ImageLike,
+        image: ImageLike | Picture,
         out: None = None,
         *,
         key: Key | None = None,
@@ -119,7 +120,7 @@ class Codec:
     @overload
     def encrypt(
         self,
-        image: ImageLike,
+        image: ImageLike | Picture,
         out: Buffer,
         *,
         key: Key | None = None,
@@ -133,7 +134,7 @@ class Codec:
     @boundary.public
     def encrypt(
         self,
-        image: ImageLike,
+        image: ImageLike | Picture,
         out: Buffer | None = None,
         *,
         key: Key | None = None,
@@ -148,7 +149,9 @@ class Codec:
 
         Args:
             image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16. A
-                NumPy array in any memory layout, a Pillow picture, or whatever else has an array interface.
+                NumPy array in any memory layout, a Pillow picture, or whatever else has an array interface. Of a
+                Picture, as imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them
+                back.
             out: memory to write the file to; ``None`` makes new bytes.
             key: who may open it, instead of the codec's.
             lossless: keep every sample exactly instead of sampling the picture. An alpha channel is always kept
@@ -167,7 +170,8 @@ class Codec:
             bytes; with ``out``, the part of it that was written.
 
         Raises:
-            ImageError: a shape or dtype that is not served, or too many pixels.
+            ImageError: a shape or dtype that is not served.
+            TooLargeError: too many pixels.
             NetError: no such net or rate, or the PSNR is out of reach.
             ProviderError: the provider does not start.
             CancelledError: the event was set, or the codec closed.
@@ -182,7 +186,8 @@ class Codec:
         if rate is not None and target_psnr is not None:
             raise ImgcryptError("a rate and a PSNR cannot both be kept: leave out rate or target_psnr")
         space = None if out is None else inputs.writable(out)
-        picture = inputs.picture(image)
+        said = metadata.pack(image.metadata) if isinstance(image, Picture) else b""
+        picture = inputs.picture(image.pixels if isinstance(image, Picture) else image)
         if picture.dtype.itemsize > 1 and not lossless:
             raise ImageError("the nets sample 8-bit pictures only; keep it lossless, or convert it to 8 bits")
         self._check_size(*picture.shape[:2])
@@ -196,7 +201,7 @@ class Codec:
                 net=self._net,
                 provider=self._provider,
             )
-            return envelope.seal(data, content, key, envelope.Secrets.fresh(), associated_data, space)
+            return envelope.seal(data, content, key, envelope.Secrets.fresh(), said, associated_data, space)
 
     @overload
     def decrypt(
@@ -250,28 +255,33 @@ class Codec:
         Raises:
             ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
             WrongKeyError: made for another key.
-            ImageError: too many pixels, or ``out`` does not fit.
+            ImageError: ``out`` does not fit, or it holds another file's bytes.
+            TooLargeError: too many pixels.
             NetError: the net that it needs is not installed.
             ProviderError: the provider does not start.
             CancelledError: the event was set, or the codec closed.
         """
-        key, associated_data = self._whose(key), inputs.associated_data(associated_data)
-        view = inputs.blob(blob)
-        header = container.parse(view)
-        self._check_size(header.height, header.width)
-        place = None if out is None else _check_out(out, header)
         with self._call(progress, cancel):
-            header, data = envelope.open_(view, key, associated_data, place)
-            image = payload.decode(data, header.content, self._provider)
-        if out is None:
-            return image
-        if place is None:
-            out[...] = image.reshape(out.shape)
-        return out
+            picture = self._open(blob, out, key, associated_data)
+        return picture.pixels if out is None else out
+
+    @boundary.public
+    def decrypt_picture(
+        self,
+        blob: Buffer,
+        *,
+        key: Key | None = None,
+        associated_data: Buffer = b"",
+        progress: Report | None = None,
+        cancel: Event | None = None,
+    ) -> Picture:
+        """As :meth:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it."""
+        with self._call(progress, cancel):
+            return self._open(blob, None, key, associated_data)
 
     def encrypt_many(
         self,
-        images: Iterable[ImageLike],
+        images: Iterable[ImageLike | Picture],
         *,
         key: Key | None = None,
         lossless: bool = False,
@@ -286,7 +296,7 @@ class Codec:
             iteration; so does closing the iterator, which cancels what was begun.
         """
 
-        def encrypt(image: ImageLike, cancel: Event) -> bytes:
+        def encrypt(image: ImageLike | Picture, cancel: Event) -> bytes:
             return self.encrypt(
                 image,
                 key=key,
@@ -331,6 +341,22 @@ class Codec:
                 for future in begun:
                     future.cancel()
 
+    def _open(
+        self, blob: Buffer, out: np.ndarray[Any, Any] | None, key: Key | None, associated_data: Buffer
+    ) -> Picture:
+        """The picture in a file, with what is said of it; with ``out``, written there, too."""
+        key, associated_data, view = self._whose(key), inputs.associated_data(associated_data), inputs.blob(blob)
+        header = container.parse(view)
+        payload.check_picture(header.content)
+        self._check_size(header.height, header.width)
+        place = None if out is None else _check_out(out, header)
+        header, data, said = envelope.open_whole(view, key, associated_data, place)
+        found = metadata.unpack(said)
+        pixels = payload.decode(data, header.content, self._provider)
+        if out is not None and place is None:
+            out[...] = pixels.reshape(out.shape)
+        return Picture(pixels, found.format, 8 * header.sample_bytes, metadata=found)
+
     @contextlib.contextmanager
     def _call(self, report: Report | None, cancel: Event | None) -> Iterator[None]:
         if self._closed.is_set():
@@ -345,7 +371,7 @@ class Codec:
 
     def _check_size(self, height: int, width: int) -> None:
         if self._max_pixels is not None and height * width > self._max_pixels:
-            raise ImageError(
+            raise TooLargeError(
                 f"the picture has {height * width:,} pixels, more than the {self._max_pixels:,} allowed; allow more "
                 "if you trust where it is from"
             )

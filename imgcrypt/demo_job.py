@@ -26,7 +26,7 @@ CAPTION_HEIGHT, GAP = 44, 12
 
 def run(messages: TextIO) -> bytes:
     """Print the table to ``messages``, return the PNG of the stages."""
-    picture = np.asarray(pictures.decode(PICTURE.read_bytes()), np.uint8)
+    picture = np.asarray(pictures.read(PICTURE.read_bytes()).pixels, np.uint8)
     key = imgcrypt.Key.generate()
     started = time.perf_counter()
     blob = imgcrypt.encrypt(picture, key)

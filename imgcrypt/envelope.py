@@ -18,6 +18,9 @@ from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header
 from imgcrypt.errors import DamagedError, ImgcryptError, WrongKeyError
 from imgcrypt.keys import Key
 
+METADATA_NONCE = bytes(12)
+"""Its key serves this one block."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Secrets:
@@ -34,27 +37,41 @@ class Secrets:
 
 @overload
 def seal(
-    payload: Bytes, content: Content, key: Key, secrets: Secrets, associated_data: bytes = b"", out: None = None
+    payload: Bytes,
+    content: Content,
+    key: Key,
+    secrets: Secrets,
+    metadata: bytes = b"",
+    associated_data: bytes = b"",
+    out: None = None,
 ) -> bytes: ...
 @overload
 def seal(
-    payload: Bytes, content: Content, key: Key, secrets: Secrets, associated_data: bytes, out: memoryview | None
+    payload: Bytes,
+    content: Content,
+    key: Key,
+    secrets: Secrets,
+    metadata: bytes,
+    associated_data: bytes,
+    out: memoryview | None,
 ) -> bytes | memoryview: ...
 def seal(
     payload: Bytes,
     content: Content,
     key: Key,
     secrets: Secrets,
+    metadata: bytes = b"",
     associated_data: bytes = b"",
     out: memoryview | None = None,
 ) -> bytes | memoryview:
     """Encrypt a payload into the bytes of a file.
 
     Args:
-        payload: uint8 (n,), n >= 1.
+        payload: uint8 (n,), n >= 1 for pictures.
         content: what to say of it.
         key: who may open the file.
         secrets: fresh for every file.
+        metadata: what the file is to say beside the payload, as imgcrypt.pictures.metadata packs it.
         associated_data: what must be given again to open the file, which does not hold it.
         out: memory to write the file to; ``None`` makes new bytes.
 
@@ -69,6 +86,7 @@ def seal(
         content,
         (slot,),
         len(payload),
+        len(metadata),
         secrets.salt,
         lambda core: digest(core, payload, secrets.file_key, secrets.salt),
     )
@@ -90,30 +108,34 @@ def seal(
             at, length = header.chunk_at(number)
             start = number * header.chunk_bytes
             chunk_cipher.seal(number, enciphered.data[start : start + length], file[at : at + length + TAG_BYTES])
-        file[: header.header_bytes] = file[header.metadata_at :] = packed
+        if metadata:
+            file[header.metadata_at : header.trailer_at] = _metadata_cipher(
+                header, secrets.file_key, associated_data
+            ).encrypt(METADATA_NONCE, metadata, None)
+        file[: header.header_bytes] = file[header.trailer_at :] = packed
         return bytes(file) if out is None else file
 
 
-def open_(
-    data: bytes | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
-) -> tuple[Header, Bytes]:
+def open_(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> tuple[Header, Bytes]:
     """Decrypt a file: its header and payload, every byte of both authenticated.
-
-    Args:
-        data: the file.
-        key: who opens it.
-        associated_data: what it was sealed with.
-        out: uint8, of the payload's length, to write the payload to; ``None`` makes a new array.
 
     Raises:
         ContainerError: what container.parse raises, or DamagedError.
         WrongKeyError: no slot of the file opens with ``key``.
     """
+    return open_whole(data, key, associated_data)[:2]
+
+
+def open_whole(
+    data: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
+) -> tuple[Header, Bytes, bytes]:
+    """As :func:`open_`, and the metadata. ``out``, uint8 (n,), takes the payload; ``None`` makes a new array."""
     data = memoryview(data)
     header = container.parse(data)
     file_key = unlock(header, data[: header.header_bytes], key)
     image_key, seal_key = image_keys(header, file_key, associated_data)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
+    metadata = open_metadata(header, data[header.metadata_at : header.trailer_at], file_key, associated_data)
     with scratch.borrow(header.payload_bytes) as enciphered:
         view = enciphered.data
         for number in range(header.chunks):
@@ -123,14 +145,38 @@ def open_(
                 chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
             except DamagedError:
                 raise _damaged(associated_data) from None
-        if header.metadata_bytes:
-            # Kept for later releases: this one writes none, and checks what others wrote.
-            _open_metadata(data[header.metadata_at : header.trailer_at], file_key, header, associated_data)
         payload = cipher.decipher(enciphered, image_key, overwrite=True, out=out)
     if not hmac.compare_digest(header.digest, digest(header.core(), payload, file_key, header.salt)):
         payload[:] = 0  # it may be the caller's memory
         raise DamagedError
-    return header, payload
+    return header, payload, metadata
+
+
+def read_metadata(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> bytes:
+    """The metadata of a file alone, which is authenticated; the payload is not looked at.
+
+    Raises:
+        ContainerError: what container.parse raises, or DamagedError.
+        WrongKeyError: no slot of the file opens with ``key``.
+    """
+    data = memoryview(data)
+    header = container.parse(data)
+    file_key = unlock(header, data[: header.header_bytes], key)
+    return open_metadata(header, data[header.metadata_at : header.trailer_at], file_key, associated_data)
+
+
+def open_metadata(header: Header, sealed: memoryview, file_key: bytes, associated_data: bytes = b"") -> bytes:
+    """The metadata in a file's block for it; of a file that has none, no bytes.
+
+    Raises:
+        DamagedError: its tag is wrong.
+    """
+    if not header.metadata_bytes:
+        return b""
+    try:
+        return _metadata_cipher(header, file_key, associated_data).decrypt(METADATA_NONCE, sealed, None)
+    except InvalidTag:
+        raise _damaged(associated_data) from None
 
 
 def unlock(header: Header, packed: memoryview, key: Key) -> bytes:
@@ -168,6 +214,10 @@ def _file_key(header: Header, key: Key) -> bytes:
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
 
 
+def _metadata_cipher(header: Header, file_key: bytes, associated_data: bytes) -> AESGCM:
+    return AESGCM(slots.hkdf(file_key, header.salt + header.digest + associated_data, b"metadata"))
+
+
 def _damaged(associated_data: bytes) -> DamagedError:
     if not associated_data:
         return DamagedError()
@@ -175,14 +225,6 @@ def _damaged(associated_data: bytes) -> DamagedError:
         "the file was damaged or changed after encryption, or was made with other associated data; give that, or get "
         "another copy of the file"
     )
-
-
-def _open_metadata(sealed: memoryview, file_key: bytes, header: Header, associated_data: bytes) -> bytes:
-    key = slots.hkdf(file_key, header.salt + header.digest + associated_data, b"metadata")
-    try:
-        return AESGCM(key).decrypt(bytes(12), sealed, None)
-    except InvalidTag:
-        raise DamagedError from None
 
 
 def _mac(packed: bytes | memoryview, header: Header, file_key: bytes) -> bytes:

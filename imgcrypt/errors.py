@@ -11,6 +11,14 @@ class ImageError(ImgcryptError):
     """A picture that cannot be read or written, or whose shape or dtype is not served."""
 
 
+class TooLargeError(ImageError):
+    """A picture with more pixels than were allowed."""
+
+
+class SeveralPicturesError(ImageError):
+    """A file that holds several pictures, of which none was chosen."""
+
+
 class KeyFileError(ImgcryptError):
     """A key file, or the text in it, that is not a key."""
 

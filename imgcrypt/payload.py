@@ -7,7 +7,7 @@ import numpy as np
 from imgcrypt import runtime
 from imgcrypt.arrays import Bytes, Image
 from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, NetRecord, Suite
-from imgcrypt.errors import DamagedError, NetError
+from imgcrypt.errors import DamagedError, ImageError, NetError
 from imgcrypt.metrics import psnr
 from imgcrypt.runtime import zoo
 from imgcrypt.runtime.anyrate import AnyrateNet
@@ -59,10 +59,22 @@ def decode(payload: Bytes, content: Content, provider: str) -> Image:
 
     Raises:
         DamagedError: the payload does not fit its picture.
+        ImageError: it is another file's bytes.
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
+    check_picture(content)
     return unpack_samples(payload, content) if content.mode is Mode.LOSSLESS else rebuild(payload, content, provider)
+
+
+def check_picture(content: Content) -> None:
+    """Refuse what holds another file's bytes.
+
+    Raises:
+        ImageError: it does.
+    """
+    if content.mode is Mode.EXACT:
+        raise ImageError("there is another file in the file, as it was, not a picture: open it with decrypt_bytes")
 
 
 def pack_samples(image: Image) -> Bytes:

@@ -32,6 +32,7 @@ class Opened:
 
     ``payload`` is uint8 (n,). ``lost`` and ``doubtful`` are bool (n,): bytes that are nowhere in the file, and bytes
     that were in it but are not authenticated; none is both. ``failed`` lists the chunks without a right tag.
+    ``metadata`` is authentic, or None if it is damaged.
     """
 
     header: Header
@@ -41,6 +42,7 @@ class Opened:
     failed: tuple[int, ...]
     authentic: bool
     image_key: bytes
+    metadata: bytes | None
 
 
 def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"") -> Opened:
@@ -82,9 +84,10 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data
     if authentic:
         # The damage was to tags alone, or to no byte that matters.
         lost, doubtful = np.zeros_like(lost), np.zeros_like(doubtful)
-    if lost.all():
-        raise DamagedError("nothing of the picture is left in the file; get another copy of it")
-    return Opened(header, payload, lost, doubtful, failed, authentic, image_key)
+    if lost.all() and len(lost):
+        raise DamagedError("nothing of what was encrypted is left in the file; get another copy of it")
+    metadata = _metadata(data, header, file_key, origins, associated_data)
+    return Opened(header, payload, lost, doubtful, failed, authentic, image_key, metadata)
 
 
 def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
@@ -107,6 +110,16 @@ def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
         back = [last - header.trailer_at] if is_copy else []
         return header, file_key, list(dict.fromkeys(front + back))
     raise next((error for error in errors if isinstance(error, WrongKeyError)), errors[0])
+
+
+def _metadata(data: bytes, header: Header, file_key: bytes, origins: list[int], associated_data: bytes) -> bytes | None:
+    for origin in origins:
+        block = memoryview(data)[max(origin + header.metadata_at, 0) : max(origin + header.trailer_at, 0)]
+        try:
+            return envelope.open_metadata(header, block, file_key, associated_data)
+        except DamagedError:
+            continue
+    return None
 
 
 def _open_chunk(

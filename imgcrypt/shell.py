@@ -6,18 +6,21 @@ import io
 import logging
 import os
 import sys
+import warnings
 
 import typer
 
-from imgcrypt import threads
+from imgcrypt import exitcodes, threads
 from imgcrypt.errors import ImgcryptError
 
 
 def run(commands: typer.Typer, name: str) -> None:
     """Run the command of this name; turn every expected error into one line on standard error."""
-    # OpenCV's warnings about odd files would land among the messages.
+    # What libraries find odd about files would land among the messages.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads.count()))
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     # What the library has to say, such as that compiled code cannot be kept.
     logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
@@ -26,21 +29,26 @@ def run(commands: typer.Typer, name: str) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            commands()
+            commands(prog_name=name)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except ImgcryptError as error:
         say(f"{name}: {error}")
-        sys.exit(1)
+        sys.exit(exitcodes.ERROR)
     except OSError as error:
         leave_output()
         if not isinstance(error, BrokenPipeError):
             say(f"{name}: cannot use {error.filename or 'standard output'}: {error.strerror}")
-        sys.exit(1)
+        sys.exit(exitcodes.ERROR)
     except MemoryError:
         say(f"{name}: this does not fit into memory; use a machine with more of it, or a smaller picture")
-        sys.exit(1)
+        sys.exit(exitcodes.ERROR)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code != exitcodes.INTERRUPTED:
+            raise
+        # At once: another thread may be compiling, and would still do so while the interpreter is taken down.
+        os._exit(exitcodes.INTERRUPTED)
 
 
 def leave_output() -> None:
@@ -51,4 +59,9 @@ def leave_output() -> None:
 
 def say(text: str) -> None:
     """One line on standard error."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """The text with line ends and escape codes, as names of files may hold them, written out."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -248,7 +248,7 @@ def header_mac(file_key: bytes, salt: bytes, packed: bytes) -> bytes:
 MAGIC = bytes.fromhex("89696D67630D0A1A")
 CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
 HYBRID, CHAOS = 1, 2
-SAMPLED, LOSSLESS = 1, 2
+SAMPLED, LOSSLESS, EXACT = 1, 2, 3
 RAW, PASSPHRASE, NET = 1, 2, 16
 
 
@@ -295,7 +295,7 @@ def read_core(data: bytes) -> Core:
     core = Core(*CORE.unpack_from(data))
     demand(core.version == 1, "newer: unknown version")
     demand(core.suite in (HYBRID, CHAOS), "newer: unknown suite")
-    demand(core.mode in (SAMPLED, LOSSLESS), "newer: unknown mode")
+    demand(core.mode in (SAMPLED, LOSSLESS, EXACT), "newer: unknown mode")
     demand(core.reserved == bytes(3), "newer: reserved bytes are not zero")
     demand(core.header_bytes >= 136, "damaged: header_bytes")
     demand(len(data) >= core.header_bytes, "truncated: the header is cut")
@@ -308,6 +308,10 @@ def read_core(data: bytes) -> Core:
 
 def check_picture(core: Core) -> None:
     """The checks of a header's fields that come after its records (2.1)."""
+    if core.mode == EXACT:
+        picture = (core.sample_bytes, core.channels, core.height, core.width)
+        demand(picture == (0, 0, 0, 0), "damaged: a picture in exact mode")
+        return
     demand(core.sample_bytes in (1, 2), "damaged: sample_bytes")
     demand(core.channels in (1, 3, 4), "damaged: channels")
     demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
@@ -335,7 +339,7 @@ def read_records(area: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, object] | None:
-    """The net record's fields, or None in lossless mode."""
+    """The net record's fields, or None in the other modes."""
     nets = [body for kind, body in records if kind == NET]
     demand(len(nets) == (mode == SAMPLED), "damaged: the number of net records")
     if not nets:
@@ -347,8 +351,41 @@ def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, objec
     return {"name": name.rstrip(b"\0").decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
 
 
+# The fields of the metadata (2.5): number -> length of the value, None if it may have any.
+FIELDS = {1: None, 2: None, 3: None, 4: 16, 5: 8, 6: 64, 7: 1, 8: 4, 9: None, 10: None}
+
+
+def write_metadata(fields: Mapping[int, bytes]) -> bytes:
+    """Metadata of these fields, filled up to a power of two (2.5)."""
+    packed = b"".join(struct.pack("<HI", number, len(value)) + value for number, value in fields.items())
+    size = 256
+    while size < len(packed):
+        size *= 2
+    return packed.ljust(size, b"\0") if packed else b""
+
+
+def read_metadata(data: bytes) -> dict[int, bytes]:
+    """The known fields of the metadata (2.5)."""
+    fields: dict[int, bytes] = {}
+    at = 0
+    while len(data) - at >= 6:
+        number, size = struct.unpack_from("<HI", data, at)
+        if number == 0:
+            break
+        demand(at + 6 + size <= len(data), "damaged: a field of the metadata runs over the end")
+        if number in FIELDS:
+            demand(number not in fields, "damaged: a field of the metadata occurs twice")
+            demand(FIELDS[number] in (None, size), "damaged: the length of a field of the metadata")
+            fields[number] = data[at + 6 : at + 6 + size]
+        at += 6 + size
+    demand(not any(data[at:]), "damaged: something follows the metadata")
+    return fields
+
+
 def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
-    """The header's fields and the payload of a file, opened with a raw key (bytes) or a passphrase (str).
+    """The header's fields, the metadata's among them, and the payload of a file.
+
+    It is opened with a raw key (bytes) or a passphrase (str).
 
     Raises ValueError with the reason if a check fails.
     """
@@ -368,7 +405,7 @@ def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
 
     keys = hkdf(file_key, salt + digest, "image", 64)
     seal, size, at = AESGCM(keys[32:]), 2**core.chunk_exponent, core.header_bytes
-    enciphered = bytearray()
+    enciphered, metadata = bytearray(), b""
     try:
         for number in range(core.chunks):
             end = at + min(size, core.payload_bytes - number * size)
@@ -381,12 +418,13 @@ def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
             at = end + 16
         if core.metadata_bytes:
             block = data[at : at + core.metadata_bytes + 16]
-            AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).decrypt(bytes(12), block, None)
+            metadata = AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).decrypt(bytes(12), block, None)
     except InvalidTag:
         raise ValueError("damaged: the tag of a chunk or of the metadata") from None
     payload = decipher(bytes(enciphered), keys[:32])
     demand(hmac.compare_digest(payload_digest(file_key, salt, packed[:72], payload), digest), "damaged: the digest")
-    return {**core._asdict(), "digest": digest, "net": net, "records": records}, payload
+    said = read_metadata(metadata)
+    return {**core._asdict(), "digest": digest, "net": net, "records": records, "metadata": said}, payload
 
 
 def seal_file(
@@ -451,6 +489,20 @@ LENGTHS = (
     *(0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049),
     *(4095, 4096, 4097, 32768, 32769, 65535, 65536, 65537, 70001, 150001),
 )
+
+
+MADE_METADATA = {
+    1: bytes(range(200)),
+    2: b"II*\0\x08\0\0\0\0\0\0\0\0\0",
+    3: b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
+    4: struct.pack("<2d", 300, 299.5),
+    5: struct.pack("<d", 0.45455),
+    6: struct.pack("<8d", 0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06),
+    7: b"\1",
+    8: bytes([9, 16, 0, 1]),
+    9: b"caf\xc3\xa9 \xff.png",
+    10: b"PNG",
+}
 
 
 def pattern(size: int) -> bytes:
@@ -530,17 +582,20 @@ def write_valid(folder: Path) -> None:
         phrase: str = "",
         records: bytes = b"",
         metadata: bytes = b"",
+        payload: bytes | None = None,
         **fields: int,
     ) -> None:
         depth = fields.get("sample_bytes", 1)
-        payload = pattern(math.prod(shape) * depth)
+        payload = pattern(math.prod(shape) * depth) if payload is None else payload
         (folder / f"{name}.imgc").write_bytes(
             vector(name, shape, fields=fields, key=key, records=records, metadata=metadata, payload=payload)
         )
+        picture = {"shape": shape if shape[2] > 1 else shape[:2], "dtype": f"uint{8 * depth}"} if depth else {}
+        said = {str(number): value.hex() for number, value in read_metadata(metadata).items()}
         entries[f"{name}.imgc"] = {
             **({"passphrase": phrase} if phrase else {"key": key_text(KEY)}),
-            "shape": shape if shape[2] > 1 else shape[:2],
-            "dtype": f"uint{8 * depth}",
+            **picture,
+            **({"metadata": said} if said else {}),
             "payload_sha256": hashlib.sha256(payload).hexdigest(),
         }
 
@@ -550,7 +605,13 @@ def write_valid(folder: Path) -> None:
     add("hybrid_chunks", (200, 150, 3), chunk_exponent=10)
     add("chaos_rgb", (9, 4, 3), suite=CHAOS)
     add("chaos_whole_chunks", (32, 64, 1), suite=CHAOS, chunk_exponent=10)
-    add("metadata", (5, 7, 1), metadata=b"no release writes this")
+    add("metadata", (5, 7, 1), metadata=write_metadata(MADE_METADATA))
+    later = struct.pack("<HI", 11, 3) + b"new"
+    add("metadata_of_a_newer_release", (5, 7, 1), metadata=later + struct.pack("<HI", 10, 3) + b"PNG")
+    named = write_metadata({9: "clip \u56f3.gif".encode()})
+    add("exact", (0, 0, 0), metadata=named, payload=pattern(70_000), mode=EXACT, sample_bytes=0, chunk_exponent=16)
+    add("exact_chaos", (0, 0, 0), payload=b"GIF89a", mode=EXACT, sample_bytes=0, suite=CHAOS)
+    add("exact_empty", (0, 0, 0), payload=b"", mode=EXACT, sample_bytes=0)
     add("unknown_optional_record", (5, 7, 1), records=record(0x8001, b"from a newer release"))
     name = "passphrase"
     add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, 64, 1, 1))
@@ -570,7 +631,7 @@ def write_invalid(folder: Path) -> None:
         f"{name}Error" for name in ("NotImgc", "NewerVersion", "Truncated", "Damaged", "WrongKey")
     )
     net = record(NET, b"none".ljust(24, b"\0") + bytes(32) + struct.pack("<I", 35))
-    sampled = {"mode": SAMPLED}
+    sampled, exact = {"mode": SAMPLED}, {"mode": EXACT, "sample_bytes": 0}
     good = vector("good")
     size = int.from_bytes(good[10:12], "little")
     two = vector("two chunks", (32, 64, 1), fields={"chunk_exponent": 10})
@@ -583,7 +644,7 @@ def write_invalid(folder: Path) -> None:
         "version_0": (newer, vector("version_0", fields={"version": 0})),
         "version_2": (newer, vector("version_2", fields={"version": 2})),
         "unknown_suite": (newer, vector("unknown_suite", fields={"suite": 3})),
-        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 3})),
+        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 4})),
         "unknown_record": (newer, vector("unknown_record", records=record(0x7FFF, b""))),
         "recipient_record": (newer, vector("recipient_record", records=record(3, bytes(80)))),
         "reserved_nonzero": (newer, vector("reserved_nonzero", fields={"reserved": b"\0\0\1"})),
@@ -643,6 +704,20 @@ def write_invalid(folder: Path) -> None:
         "chaos_chunk_bit_flipped": (damaged, flip(vector("chaos_bit_flipped", fields={"suite": CHAOS}), size)),
         "chaos_tag_bit_flipped": (damaged, flip(vector("chaos_tag_flipped", fields={"suite": CHAOS}), size + 35)),
         "metadata_bit_flipped": (damaged, flip(described, size + 35 + 16)),
+        "exact_with_height": (damaged, vector("exact_with_height", (1, 0, 0), fields=exact, payload=b"file")),
+        "exact_with_channels": (damaged, vector("exact_with_channels", (0, 0, 1), fields=exact, payload=b"file")),
+        "exact_with_depth": (
+            damaged,
+            vector("exact_with_depth", (0, 0, 0), fields=exact | {"sample_bytes": 1}, payload=b"file"),
+        ),
+        "exact_with_net": (damaged, vector("exact_with_net", (0, 0, 0), fields=exact, records=net, payload=b"file")),
+        "metadata_field_cut": (damaged, vector("metadata_field_cut", metadata=struct.pack("<HI", 9, 5) + b"a.pn")),
+        "metadata_field_twice": (
+            damaged,
+            vector("metadata_field_twice", metadata=2 * (struct.pack("<HI", 10, 3) + b"PNG")),
+        ),
+        "metadata_field_length": (damaged, vector("metadata_field_length", metadata=struct.pack("<HIH", 7, 2, 0))),
+        "metadata_followed": (damaged, vector("metadata_followed", metadata=bytes(200) + b"\1")),
         "digest_wrong": (damaged, vector("digest_wrong", digest=bytes(32))),
     }
     limits = {

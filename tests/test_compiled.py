@@ -71,7 +71,8 @@ def run(
     interpreter = interpreter_for_others() if user else sys.executable
     packages = [str(Path(each.__file__).parents[1]) for each in (imgcrypt, numba)]
     done = subprocess.run(
-        [interpreter, "-B", "-c", program],
+        # Python warns of forks beside threads, which are what a test here is about.
+        [interpreter, "-B", "-W", "ignore::DeprecationWarning", "-c", program],
         env={**inherited, "PYTHONPATH": os.pathsep.join([str(package), *packages]), **environment},
         capture_output=True,
         text=True,

@@ -25,6 +25,8 @@ def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
     mode = draw(st.sampled_from(Mode))
     height, width, channels = draw(sizes), draw(sizes), draw(st.sampled_from([1, 3, 4]))
     sample_bytes = draw(st.sampled_from([1, 2])) if mode is Mode.LOSSLESS else 1
+    if mode is Mode.EXACT:
+        height = width = channels = sample_bytes = 0
     slot = st.tuples(st.sampled_from([1, 2]), st.binary(max_size=120))
     optional = st.tuples(st.integers(0x8000, 0xFFFF), st.binary(max_size=300))
     records = draw(st.lists(slot | optional, max_size=8))
@@ -38,7 +40,11 @@ def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
         channels=channels,
         height=height,
         width=width,
-        payload_bytes=height * width * channels * sample_bytes if mode is Mode.LOSSLESS else draw(sizes),
+        payload_bytes={
+            Mode.LOSSLESS: height * width * channels * sample_bytes,
+            Mode.SAMPLED: draw(sizes),
+            Mode.EXACT: draw(st.just(0) | sizes),
+        }[mode],
         metadata_bytes=draw(st.just(0) | st.integers(1, 200)),
         chunk_exponent=draw(st.integers(10, 24)),
         salt=draw(st.binary(min_size=32, max_size=32)),
@@ -65,6 +71,9 @@ def lossless(**changes: object) -> Header:
     return dataclasses.replace(header, **changes)
 
 
+EXACT = lossless(mode=Mode.EXACT, height=0, width=0, channels=0, sample_bytes=0)
+
+
 def packed(header: Header) -> bytes:
     return header.pack() + b"m" * container.MAC_BYTES
 
@@ -76,7 +85,7 @@ def file_of(header: Header) -> bytes:
 
 def test_wire_ids_are_the_ones_of_the_format() -> None:
     assert {suite.name: int(suite) for suite in Suite} == {"HYBRID": 1, "CHAOS": 2}
-    assert {mode.name: int(mode) for mode in Mode} == {"SAMPLED": 1, "LOSSLESS": 2}
+    assert {mode.name: int(mode) for mode in Mode} == {"SAMPLED": 1, "LOSSLESS": 2, "EXACT": 3}
     assert {kind.name: int(kind) for kind in RecordType} == {"RAW_KEY_SLOT": 1, "PASSPHRASE_SLOT": 2, "NET": 16}
     assert bytes.fromhex("89696d67630d0a1a") == container.MAGIC
     assert (container.VERSION, container.OPTIONAL_RECORDS, container.TAG_BYTES) == (1, 0x8000, 16)
@@ -199,7 +208,9 @@ def change(at: int, layout: str, value: int) -> Callable[[bytes], bytes]:
         "version 2": (NewerVersionError, change(8, "<H", 2)),
         "suite 0": (NewerVersionError, change(12, "B", 0)),
         "suite 3": (NewerVersionError, change(12, "B", 3)),
-        "mode 3": (NewerVersionError, change(13, "B", 3)),
+        "mode 0": (NewerVersionError, change(13, "B", 0)),
+        "mode 4": (NewerVersionError, change(13, "B", 4)),
+        "exact with a picture": (DamagedError, change(13, "B", 3)),
         "reserved": (NewerVersionError, change(39, "B", 1)),
         "unknown record": (NewerVersionError, change(104, "<H", 17)),
         "recipient record": (NewerVersionError, change(104, "<H", 3)),
@@ -238,6 +249,11 @@ def slots(count: int) -> tuple[tuple[int, bytes], ...]:
     {
         "two nets": lossless(mode=Mode.SAMPLED, records=(NET, NET)),
         "lossless with net": lossless(records=(NET,)),
+        "exact with net": dataclasses.replace(EXACT, records=(NET,)),
+        "exact with height": dataclasses.replace(EXACT, height=1),
+        "exact with width": dataclasses.replace(EXACT, width=1),
+        "exact with channels": dataclasses.replace(EXACT, channels=1),
+        "exact with depth": dataclasses.replace(EXACT, sample_bytes=1),
         "sampled 16 bits": lossless(mode=Mode.SAMPLED, sample_bytes=2, records=(NET,)),
         "17 passphrase slots": lossless(records=slots(17)),
         "net name empty": lossless(mode=Mode.SAMPLED, records=((16, bytes(60)),)),

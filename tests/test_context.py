@@ -12,8 +12,21 @@ import numpy as np
 import pytest
 
 import imgcrypt
-from imgcrypt import CancelledError, Codec, DamagedError, ImageError, ImgcryptError, Key, NetError, runtime, threads
+from imgcrypt import (
+    CancelledError,
+    Codec,
+    DamagedError,
+    ImageError,
+    ImgcryptError,
+    Key,
+    NetError,
+    TooLargeError,
+    runtime,
+    threads,
+)
 from imgcrypt.keys import RawKey
+from imgcrypt.pictures import Picture
+from imgcrypt.pictures.metadata import Metadata
 from imgcrypt.runtime import net as net_module
 from imgcrypt.runtime import zoo
 
@@ -61,7 +74,7 @@ def test_pictures_with_too_many_pixels_are_refused(most: int) -> None:
         np.testing.assert_array_equal(codec.decrypt(codec.encrypt(image, lossless=True)), codec.decrypt(blob))
     else:
         for call in (lambda: codec.encrypt(image, lossless=True), lambda: codec.decrypt(blob)):
-            with pytest.raises(ImageError, match="100 pixels, more than the 99 allowed"):
+            with pytest.raises(TooLargeError, match="100 pixels, more than the 99 allowed"):
                 call()
 
 
@@ -223,6 +236,27 @@ def test_recover_needs_associated_data_too(picture: MakePicture) -> None:
     assert not rest.authentic
     assert np.abs(rest.image.astype(int) - image).mean() < 10
     assert not imgcrypt.recover(blob, KEY, associated_data=b"other").authentic
+
+
+def test_pictures_metadata_are_bound_to_associated_data(picture: MakePicture) -> None:
+    said = Metadata(name="one.png", xmp=b"<x/>")
+    with Codec(KEY) as codec:
+        blob = codec.encrypt(Picture(picture(9, 9), metadata=said), lossless=True, associated_data=b"mine")
+        assert codec.decrypt_picture(blob, associated_data=b"mine").metadata == said
+        assert imgcrypt.decrypt_picture(blob, KEY, associated_data=b"mine").metadata == said
+        for call in (codec.decrypt_picture, codec.decrypt):
+            with pytest.raises(DamagedError):
+                call(blob)
+
+
+def test_other_files_are_bound_to_associated_data() -> None:
+    blob = imgcrypt.encrypt_bytes(b"file", KEY, name="a.txt", associated_data=b"mine")
+    for function in (imgcrypt.decrypt_bytes, imgcrypt.recover_bytes):
+        assert function(blob, KEY, associated_data=b"mine") == (b"file", "a.txt")
+        with pytest.raises(DamagedError):
+            function(blob, KEY)
+    with pytest.raises(ImageError, match="decrypt_bytes"):
+        Codec(KEY).decrypt(blob, np.zeros((1, 1), np.uint8), associated_data=b"mine")
 
 
 # --- progress and cancelling ------------------------------------------------------------------------------------------

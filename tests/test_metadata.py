@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_reading import exif, xmp
 
-from imgcrypt.errors import DamagedError
+from imgcrypt.errors import DamagedError, ImageError
 from imgcrypt.pictures import metadata
 from imgcrypt.pictures.metadata import FIELDS, Metadata
 
@@ -39,6 +39,19 @@ def test_packed_metadata_comes_back(everything: Metadata) -> None:
     assert metadata.unpack(metadata.pack(everything)) == everything
 
 
+@given(EVERYTHING)
+def test_length_tells_little(everything: Metadata) -> None:
+    size = len(metadata.pack(everything))
+    assert size == 0 or (size >= 256 and size & (size - 1) == 0)
+
+
+def test_what_cannot_be_packed_is_refused() -> None:
+    with pytest.raises(ImageError, match="67,108,864"):
+        metadata.pack(Metadata(xmp=bytes(2**26)))
+    with pytest.raises(ImageError, match="not text"):
+        metadata.pack(Metadata(name="\ud800"))
+
+
 def test_nothing_takes_no_bytes() -> None:
     assert metadata.pack(Metadata()) == b""
     assert metadata.unpack(b"") == Metadata()
@@ -66,6 +79,9 @@ def test_malformed_block_raises_nothing_else(data: bytes) -> None:
         metadata.HEAD.pack(1, 5) + b"1234",
         metadata.HEAD.pack(5, 3) + b"123",
         metadata.pack(Metadata(gamma=1.0)) * 2,
+        metadata.HEAD.pack(10, 3) + b"PNG" + metadata.HEAD.pack(10, 3) + b"PNG",
+        bytes(300) + b"\1",
+        bytes(3) + b"\1",
     ],
 )
 def test_malformed_block_is_refused(data: bytes) -> None:

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_metadata import EVERYTHING
 
 import imgcrypt
 from imgcrypt import cipher
 from imgcrypt.codec import bitplanes
+from imgcrypt.pictures import metadata
 
 VECTORS = Path(__file__).parent / "vectors"
 CIPHER = json.loads((VECTORS / "cipher.json").read_text("ascii"))
@@ -41,6 +43,11 @@ def package_key(entry: dict[str, Any]) -> imgcrypt.Key:
 def independent_key(entry: dict[str, Any]) -> bytes | str:
     """The second implementation's key for such an entry."""
     return str(entry["passphrase"]) if "passphrase" in entry else independent.parse_key(entry["key"])
+
+
+def metadata_fields(found: metadata.Metadata) -> dict[str, str]:
+    """The fields by their numbers, as valid.json has them."""
+    return {str(number): value.hex() for number, value in independent.read_metadata(metadata.pack(found)).items()}
 
 
 def sha256(data: bytes) -> str:
@@ -93,7 +100,15 @@ def test_keystream() -> None:
 @pytest.mark.parametrize("name", VALID)
 def test_package_opens(name: str) -> None:
     entry = VALID[name]
-    image = imgcrypt.decrypt((VECTORS / name).read_bytes(), package_key(entry))
+    blob, key = (VECTORS / name).read_bytes(), package_key(entry)
+    if "shape" not in entry:
+        data, called = imgcrypt.decrypt_bytes(blob, key)
+        assert sha256(data) == entry["payload_sha256"]
+        assert ({} if called is None else {"9": called.encode().hex()}) == entry.get("metadata", {})
+        return
+    picture = imgcrypt.decrypt_picture(blob, key)
+    assert metadata_fields(picture.metadata) == entry.get("metadata", {})
+    image = picture.pixels
     assert image.shape == tuple(entry["shape"])
     assert image.dtype == entry["dtype"]
     assert stored(image) == independent.pattern(image.nbytes)
@@ -104,8 +119,9 @@ def test_package_opens(name: str) -> None:
 def test_second_implementation_opens(name: str) -> None:
     entry = VALID[name]
     fields, payload = independent.open_file((VECTORS / name).read_bytes(), independent_key(entry))
-    assert [fields["height"], fields["width"], fields["channels"]] == (entry["shape"] + [1])[:3]
-    assert fields["sample_bytes"] == np.dtype(entry["dtype"]).itemsize
+    assert [fields["height"], fields["width"], fields["channels"]] == ([*entry.get("shape", [0, 0, 0]), 1])[:3]
+    assert fields["sample_bytes"] == (np.dtype(entry["dtype"]).itemsize if "dtype" in entry else 0)
+    assert {str(number): value.hex() for number, value in fields["metadata"].items()} == entry.get("metadata", {})
     assert sha256(payload) == entry["payload_sha256"]
 
 
@@ -142,10 +158,30 @@ def test_both_agree_on_fresh_files(suite: str, shape: tuple[int, ...], dtype: st
     size = {"height": shape[0], "width": shape[1], "channels": shape[2] if len(shape) == 3 else 1}
     given = {**size, "sample_bytes": image.itemsize, "suite": {"hybrid": 1, "chaos": 2}[suite]}
     assert given.items() <= fields.items()
-    blob = independent.seal_file(payload, given, rng.bytes(32), rng.bytes(32), raw, metadata=b"some")
+    blob = independent.seal_file(payload, given, rng.bytes(32), rng.bytes(32), raw)
     opened = imgcrypt.decrypt(blob, key)
     assert opened.dtype == image.dtype
     np.testing.assert_array_equal(opened, image)
+
+
+@given(said=EVERYTHING)
+def test_both_agree_on_metadata(said: metadata.Metadata) -> None:
+    packed = metadata.pack(said)
+    fields = independent.read_metadata(packed)
+    assert independent.write_metadata(fields) == packed
+    assert metadata.unpack(independent.write_metadata(dict(reversed(fields.items())))) == said
+
+
+@pytest.mark.parametrize("suite", ["hybrid", "chaos"])
+@pytest.mark.parametrize("data", [b"", b"a", bytes(range(256)) * 300])
+def test_both_agree_on_files_kept_exactly(data: bytes, suite: str) -> None:
+    key = imgcrypt.Key.generate()
+    raw = independent.parse_key(key.text())
+    fields, payload = independent.open_file(imgcrypt.encrypt_bytes(data, key, name="a/b.gif", suite=suite), raw)
+    assert (payload, fields["metadata"]) == (data, {9: b"b.gif"})
+    given = {name: fields[name] for name in ("height", "width", "channels", "sample_bytes", "mode", "suite")}
+    blob = independent.seal_file(data, given, bytes(32), bytes(32), raw)
+    assert imgcrypt.decrypt_bytes(blob, key) == (data, None)
 
 
 def test_both_agree_on_a_passphrase() -> None:

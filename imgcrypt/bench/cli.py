@@ -23,6 +23,8 @@ class Battery(StrEnum):
 app = typer.Typer(
     help="Measure imgcrypt: its cipher, its nets, and the tables of the paper.",
     no_args_is_help=True,
+    # Rich would take the brackets around defaults for markup.
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -56,10 +56,7 @@ def read(path: Path) -> dict[str, Bytes]:
     Raises:
         ImageError: it is no picture of 8 bits, or below SMALLEST pixels a side.
     """
-    try:
-        image = pictures.decode(path.read_bytes())
-    except ImageError as error:
-        raise ImageError(f"{path.name}: {error}") from None
+    image = pictures.read(path.read_bytes(), name=path.name).pixels
     if image.dtype != np.uint8 or min(image.shape[:2]) < SMALLEST:
         raise ImageError(f"{path.name} is not of 8 bits, or below {SMALLEST} pixels a side; take it out of the folder")
     if image.ndim == 2:

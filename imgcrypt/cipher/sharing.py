@@ -4,8 +4,8 @@ A kernel has two forms, made of what it does to one segment. The serial one take
 lock of Python's, so that threads of this package share the segments out. The parallel one is Numba's, and runs where
 the user has chosen a threading layer for it (``NUMBA_THREADING_LAYER``). It is not the rule, because each layer does
 something to the program that it is a guest of: TBB prints at forks, on standard output too, and may wait for good at
-the end where there is one core; GNU OpenMP kills forked children and spins, which where cores are shared takes ten
-times as long as one thread; workqueue aborts when two threads call at once. CONTRIBUTING.md has the figures.
+the end where there is one core; GNU OpenMP kills forked children and spins, which where cores are shared takes six
+times as long as one thread; workqueue aborts when two threads call at once. docs/running.md has the figures.
 """
 
 from __future__ import annotations

@@ -10,18 +10,8 @@ writing.py   pixels -> bytes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from imgcrypt.pictures.picture import Picture
 from imgcrypt.pictures.reading import MAX_PIXELS, most_bytes, read
 from imgcrypt.pictures.writing import FORMATS, LOSSY_SUFFIXES, encode, left_out
 
-if TYPE_CHECKING:
-    from imgcrypt.pictures.picture import Pixels
-
-__all__ = ["FORMATS", "LOSSY_SUFFIXES", "MAX_PIXELS", "Picture", "decode", "encode", "left_out", "most_bytes", "read"]
-
-
-def decode(data: bytes) -> Pixels:
-    """The pixels alone of a file's bytes: see :func:`read`."""
-    return read(data).pixels
+__all__ = ["FORMATS", "LOSSY_SUFFIXES", "MAX_PIXELS", "Picture", "encode", "left_out", "most_bytes", "read"]

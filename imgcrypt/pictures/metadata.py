@@ -6,7 +6,7 @@ import dataclasses
 import re
 import struct
 
-from imgcrypt.errors import DamagedError
+from imgcrypt.errors import DamagedError, ImageError
 
 ORIENTATION_TAG = 0x0112
 SHORT = 3
@@ -53,10 +53,18 @@ FIELDS: dict[int, tuple[str, str]] = {
 }
 """Number in the packed form -> the field and its type: bytes, text in UTF-8, or so many values of struct's type."""
 HEAD = struct.Struct("<HI")
+LEAST_BYTES, MOST_BYTES = 2**8, 2**26
+"""Of a packed form with anything in it."""
 
 
 def pack(metadata: Metadata) -> bytes:
-    """Each field that is there as its number (16 bits), its length in bytes (32 bits) and its value, little endian."""
+    """Each field that is there as its number (16 bits), its length in bytes (32 bits) and its value, little endian.
+
+    Zero bytes fill up to a power of two, since everybody sees the length. Of nothing, no bytes.
+
+    Raises:
+        ImageError: it is longer than MOST_BYTES, or a text is none.
+    """
     packed = []
     for number, (field, kind) in FIELDS.items():
         value = getattr(metadata, field)
@@ -65,11 +73,17 @@ def pack(metadata: Metadata) -> bytes:
         if kind == "bytes":
             body = value
         elif kind == "text":
-            body = value.encode("utf-8", "surrogateescape")
+            try:
+                body = value.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError:
+                raise ImageError(f"the {field} {value!r} is not text; give another one") from None
         else:
             body = struct.pack(f"<{kind}", *(value if isinstance(value, tuple) else (value,)))
         packed.append(HEAD.pack(number, len(body)) + body)
-    return b"".join(packed)
+    whole = b"".join(packed)
+    if len(whole) > MOST_BYTES:
+        raise ImageError(f"what is said beside the pixels has more than {MOST_BYTES:,} bytes; leave it out")
+    return whole and whole.ljust(max(LEAST_BYTES, 1 << (len(whole) - 1).bit_length()), b"\0")
 
 
 def unpack(data: bytes) -> Metadata:
@@ -81,10 +95,10 @@ def unpack(data: bytes) -> Metadata:
     malformed = DamagedError("the file's metadata block is malformed; get another copy of the file")
     values: dict[str, object] = {}
     at = 0
-    while at < len(data):
-        if at + HEAD.size > len(data):
-            raise malformed
+    while at + HEAD.size <= len(data):
         number, length = HEAD.unpack_from(data, at)
+        if not number:
+            break
         body = data[at + HEAD.size : at + HEAD.size + length]
         at += HEAD.size + length
         if len(body) < length:
@@ -103,6 +117,8 @@ def unpack(data: bytes) -> Metadata:
         else:
             numbers = struct.unpack(f"<{kind}", body)
             values[field] = numbers[0] if kind.startswith("1") else numbers
+    if any(data[at:]):
+        raise malformed
     return Metadata(**values)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from imgcrypt.errors import ImageError
+from imgcrypt.errors import ImageError, SeveralPicturesError, TooLargeError
 from imgcrypt.pictures.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
-    """What :func:`imgcrypt.read` returns."""
+    """What :func:`imgcrypt.read` and :func:`imgcrypt.decrypt_picture` return."""
 
     pixels: Pixels
     """uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha; upright."""
-    format: str
+    format: str | None = None
     """Name of the file's format: PNG, JPEG, TIFF, ..."""
-    bits: int
+    bits: int | None = None
     """Depth of the file's samples. 1 to 7 were scaled to uint8, 9 to 15 to uint16, by rounding."""
-    frames: int
+    frames: int = 1
     """Number of pictures in the file."""
-    frame: int
+    frame: int = 0
     """Which of them this is, from 0."""
-    orientation: int
+    orientation: int = 1
     """1 to 8 as in EXIF: how the stored picture was turned and mirrored. The pixels are upright already."""
-    metadata: Metadata
+    metadata: Metadata = dataclasses.field(default_factory=Metadata)
     """Profile, EXIF, XMP, resolution and so on; the orientation in it is 1."""
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """One sentence for each thing that was converted, or is in the file and not here."""
 
     @property
@@ -79,10 +79,10 @@ class Request:
         """Refuse a picture that is too large, before memory is taken for it.
 
         Raises:
-            ImageError: it is.
+            TooLargeError: it is.
         """
         if width * height > self.max_pixels:
-            raise ImageError(
+            raise TooLargeError(
                 f"the picture says that it has {width} x {height} pixels, more than the {self.max_pixels:,} allowed; "
                 "allow more if you trust where it is from"
             )
@@ -91,10 +91,11 @@ class Request:
         """The frame to read.
 
         Raises:
-            ImageError: there are several and none is named, or there is none of this number.
+            SeveralPicturesError: there are several and none is named.
+            ImageError: there is none of this number.
         """
         if frames > 1 and self.frame is None:
-            raise ImageError(
+            raise SeveralPicturesError(
                 f"the file holds {frames} pictures, and one alone would be kept: choose one (0 to {frames - 1}), or "
                 "keep the file exactly as it is"
             )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from imgcrypt import files
-from imgcrypt.errors import ImageError, ImgcryptError
+from imgcrypt.errors import ImageError, ImgcryptError, SeveralPicturesError, TooLargeError
 from imgcrypt.pictures import metadata
 from imgcrypt.pictures.picture import Decoded, Picture, Request
 
@@ -33,6 +33,7 @@ def most_bytes(max_pixels: int) -> int:
 def read(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview,
     *,
+    name: str | None = None,
     frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Picture:
@@ -40,24 +41,29 @@ def read(
 
     Args:
         source: a path, or a file's bytes.
+        name: the name of the file that the bytes are of, which errors and the metadata mention; a few formats are
+            told by it alone. A path has its own.
         frame: which picture of a file that holds several, from 0. Without it, such a file is refused.
         max_pixels: refuse larger pictures before memory is taken for them.
 
     Raises:
-        ImageError: damaged, too large, several pictures, not a picture, or of a kind that would not be read rightly.
+        TooLargeError: more than ``max_pixels``.
+        SeveralPicturesError: there are several, and ``frame`` chooses none.
+        ImageError: damaged, not a picture, or of a kind that would not be read rightly.
         ImgcryptError: the file cannot be read.
     """
-    suffix, name, what = "", None, "the picture"
     if isinstance(source, (bytes, bytearray, memoryview)):
-        data = bytes(source)
+        data, what = bytes(source), name or "the picture"
     else:
-        path = Path(source)
-        suffix, name, what = path.suffix, path.name, str(source)
-        data = files.read_file(path, most_bytes(max_pixels))
+        data, what = files.read_file(source, most_bytes(max_pixels)), str(source)
+        name = what
+    path = PurePath(name or "")
     request = Request(frame, max_pixels)
     try:
-        form, decoded = _decode(data, suffix, request)
+        form, decoded = _decode(data, path.suffix, request)
         pixels = _finish(decoded)
+    except (TooLargeError, SeveralPicturesError) as error:
+        raise type(error)(f"cannot read {what}: {error}") from None
     except ImgcryptError as error:
         raise ImageError(f"cannot read {what}: {error}") from None
     except MemoryError:
@@ -65,7 +71,7 @@ def read(
     except Exception as error:
         cause = " ".join(str(error).split())[:200]
         raise ImageError(f"cannot read {what}: it is damaged or of an odd kind ({cause})") from None
-    found = dataclasses.replace(decoded.metadata, name=name, format=form)
+    found = dataclasses.replace(decoded.metadata, name=path.name or None, format=form)
     if pixels.ndim == 3 and found.profile is not None and found.profile[16:20] == b"GRAY":
         # Gray with alpha became color; viewers refuse such a pair.
         found = dataclasses.replace(found, profile=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imgcrypt.errors import ImageError
 
 NOTHING_KNOWN = "it is of no picture format that is known here, or it is damaged"
+KEY_TEXT = b"imgcrypt-key-"
 SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89imgc\r\n\x1a", "is an encrypted picture already; decrypt it instead"),
     (0, b"\xff\x0a", "is JPEG XL, which is not read; convert it to PNG"),
@@ -46,4 +47,6 @@ def refusal(data: bytes) -> ImageError:
             return ImageError(f"it {sentence}")
     if b"<svg" in data[:4096]:
         return ImageError("it is SVG, a drawing; convert it to PNG")
+    if KEY_TEXT in data[:4096].lower():
+        return ImageError("it is a key file, not a picture")
     return ImageError(NOTHING_KNOWN)

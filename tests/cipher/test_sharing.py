@@ -31,7 +31,8 @@ def check(seed=0):
 def run(program: str, **environment: str) -> str:
     """The program's standard output; it fails on any output on standard error, and after five minutes."""
     done = subprocess.run(
-        [sys.executable, "-c", CHECK + program],
+        # Python warns of forks beside threads, which are what some of these programs are about.
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", CHECK + program],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

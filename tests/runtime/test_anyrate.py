@@ -57,7 +57,7 @@ def colors(image: Picture) -> Picture:
 @pytest.fixture(scope="module")
 def astronaut() -> Picture:
     """256 x 256 of the bundled photograph, in color."""
-    image = pictures.decode((Path(imgcrypt.__file__).parent / "data" / "astronaut.png").read_bytes())
+    image = pictures.read((Path(imgcrypt.__file__).parent / "data" / "astronaut.png").read_bytes()).pixels
     return np.ascontiguousarray(image[:256, 100:356, :3])
 
 

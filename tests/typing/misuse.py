@@ -39,4 +39,4 @@ array = codec.decrypt(blob, array)
 view: memoryview = codec.encrypt(image, bytearray(1000))
 other: bytes = codec.encrypt(image, bytearray(1000))  # error
 for each in codec.encrypt_many([image, image]):
-    each.shape  # error
+    print(each.shape)  # error

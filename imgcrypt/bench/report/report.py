@@ -16,7 +16,7 @@ from imgcrypt.bench.common import size_text
 from imgcrypt.bench.report import page, sections
 from imgcrypt.bench.report.page import KeyFigure, Section
 from imgcrypt.bench.report.sections import Effort, Job, Results
-from imgcrypt.pictures import decode, encode
+from imgcrypt.pictures import encode, read
 
 TITLE = "imgcrypt: the paper's tables and figures, measured"
 LEAD = (
@@ -96,7 +96,7 @@ def _folders(images: Path | None) -> Iterator[tuple[Path, Path]]:
         for stem in stems:
             path = next(path for path in paths if path.stem == stem)
             pictures.read(path)  # refuses what is no picture of 8 bits, by its name
-            image = np.asarray(decode(path.read_bytes()), np.uint8)
+            image = np.asarray(read(path).pixels, np.uint8)
             middle = np.ascontiguousarray(pictures.middle(image, LARGEST))
             (few / f"{stem}.png").write_bytes(encode(middle, ".png"))
         yield images or few, few

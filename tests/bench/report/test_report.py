@@ -128,13 +128,13 @@ def test_links_lead_somewhere_and_nothing_is_elsewhere(text):
 
 def test_pictures_are_in_the_page_and_in_the_folder(written, text):
     sources = [source.partition(";base64,") for source in Page(text).values("img", "src")]
-    inside = [pictures.decode(base64.b64decode(data)) for _, _, data in sources]
+    inside = [pictures.read(base64.b64decode(data)).pixels for _, _, data in sources]
     files = {path.name: path.read_bytes() for path in (written / "png").iterdir()}
     assert len(files) == len(sources)
     assert {kind for kind, _, _ in sources} == {"data:image/png", "data:image/jpeg"}
     # Large ones are JPEG in the page.
     for data in files.values():
-        found = pictures.decode(data)[:, :, :3]
+        found = pictures.read(data).pixels[:, :, :3]
         errors = [
             np.abs(each[:, :, :3] - found.astype(int)).mean() for each in inside if each.shape[:2] == found.shape[:2]
         ]
@@ -147,7 +147,7 @@ def test_pictures_are_in_the_page_and_in_the_folder(written, text):
         width, height = struct.unpack(">II", data[16:24])
         assert 900 < width < 1200
         assert 150 < height < 3000
-        decoded = pictures.decode(data)
+        decoded = pictures.read(data).pixels
         assert decoded.std() > 5
     assert all(Page(text).values("img", "alt"))
 
@@ -200,8 +200,8 @@ def test_lena_comes_first_and_two_pictures_are_enough(tmp_path):
     with report._folders(tmp_path) as (every, few):
         assert every == tmp_path
         assert sorted(path.name for path in few.iterdir()) == ["Peppers.png", "lena_color.png"]
-        assert (pictures.decode((few / "Peppers.png").read_bytes()) == waves(64, 1)).all()
-        middle = pictures.decode((few / "lena_color.png").read_bytes())
+        assert (pictures.read(few / "Peppers.png").pixels == waves(64, 1)).all()
+        middle = pictures.read(few / "lena_color.png").pixels
         assert (middle == waves(700, 3)[:400, 94:606]).all()
     assert not few.exists()
     for name in ("b.png", "Peppers.png", "lena_color.png"):
@@ -255,7 +255,7 @@ def test_stages_are_what_they_say():
         (["--images", "nosuch"], "there are no pictures"),
         (["--provider", "abacus"], "no provider is called 'abacus'"),
         (["--json", "."], "is a folder"),
-        (["-o", "nosuch/report.html"], "there is no folder 'nosuch'"),
+        (["-o", "nosuch/report.html"], "cannot write nosuch/report.html"),
         (["--png", __file__], "cannot write into the folder"),
     ],
 )
