@@ -124,7 +124,7 @@ def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
         blob: the file, or what is there of it.
         key: the one it was made with.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
-        associated_data: the bytes that it was made with. With others, what comes back is noise, and not authentic.
+        associated_data: the bytes that it was made with.
 
     Raises:
         ContainerError: no copy of the header is whole, or too little is left of the picture.

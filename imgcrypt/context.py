@@ -347,9 +347,9 @@ class Codec:
         """The picture in a file, with what is said of it; with ``out``, written there, too."""
         key, associated_data, view = self._whose(key), inputs.associated_data(associated_data), inputs.blob(blob)
         header = container.parse(view)
-        payload.check_picture(header.content)
         self._check_size(header.height, header.width)
-        place = None if out is None else _check_out(out, header)
+        # That another file is in it is told once it is proven.
+        place = None if out is None or header.mode is Mode.EXACT else _check_out(out, header)
         header, data, said = envelope.open_whole(view, key, associated_data, place)
         found = metadata.unpack(said)
         pixels = payload.decode(data, header.content, self._provider)

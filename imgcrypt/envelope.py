@@ -91,9 +91,9 @@ def seal(
         lambda core: digest(core, payload, secrets.file_key, secrets.salt),
     )
     packed = header.pack()
-    packed += _mac(packed, header, secrets.file_key)
+    packed += _mac(packed, header, secrets.file_key, associated_data)
 
-    image_key, seal_key = image_keys(header, secrets.file_key, associated_data)
+    image_key, seal_key = image_keys(header, secrets.file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
     if out is not None and len(out) < header.file_bytes:
         raise ImgcryptError(f"out has {len(out):,} bytes, and the file takes {header.file_bytes:,}; give more of them")
@@ -109,9 +109,9 @@ def seal(
             start = number * header.chunk_bytes
             chunk_cipher.seal(number, enciphered.data[start : start + length], file[at : at + length + TAG_BYTES])
         if metadata:
-            file[header.metadata_at : header.trailer_at] = _metadata_cipher(
-                header, secrets.file_key, associated_data
-            ).encrypt(METADATA_NONCE, metadata, None)
+            file[header.metadata_at : header.trailer_at] = _metadata_cipher(header, secrets.file_key).encrypt(
+                METADATA_NONCE, metadata, None
+            )
         file[: header.header_bytes] = file[header.trailer_at :] = packed
         return bytes(file) if out is None else file
 
@@ -132,19 +132,16 @@ def open_whole(
     """As :func:`open_`, and the metadata. ``out``, uint8 (n,), takes the payload; ``None`` makes a new array."""
     data = memoryview(data)
     header = container.parse(data)
-    file_key = unlock(header, data[: header.header_bytes], key)
-    image_key, seal_key = image_keys(header, file_key, associated_data)
+    file_key = unlock(header, data[: header.header_bytes], key, associated_data)
+    image_key, seal_key = image_keys(header, file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
-    metadata = open_metadata(header, data[header.metadata_at : header.trailer_at], file_key, associated_data)
+    metadata = open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
     with scratch.borrow(header.payload_bytes) as enciphered:
         view = enciphered.data
         for number in range(header.chunks):
             at, length = header.chunk_at(number)
             start = number * header.chunk_bytes
-            try:
-                chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
-            except DamagedError:
-                raise _damaged(associated_data) from None
+            chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
         payload = cipher.decipher(enciphered, image_key, overwrite=True, out=out)
     if not hmac.compare_digest(header.digest, digest(header.core(), payload, file_key, header.salt)):
         payload[:] = 0  # it may be the caller's memory
@@ -161,11 +158,11 @@ def read_metadata(data: bytes | memoryview, key: Key, associated_data: bytes = b
     """
     data = memoryview(data)
     header = container.parse(data)
-    file_key = unlock(header, data[: header.header_bytes], key)
-    return open_metadata(header, data[header.metadata_at : header.trailer_at], file_key, associated_data)
+    file_key = unlock(header, data[: header.header_bytes], key, associated_data)
+    return open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
 
 
-def open_metadata(header: Header, sealed: memoryview, file_key: bytes, associated_data: bytes = b"") -> bytes:
+def open_metadata(header: Header, sealed: memoryview, file_key: bytes) -> bytes:
     """The metadata in a file's block for it; of a file that has none, no bytes.
 
     Raises:
@@ -174,21 +171,24 @@ def open_metadata(header: Header, sealed: memoryview, file_key: bytes, associate
     if not header.metadata_bytes:
         return b""
     try:
-        return _metadata_cipher(header, file_key, associated_data).decrypt(METADATA_NONCE, sealed, None)
+        return _metadata_cipher(header, file_key).decrypt(METADATA_NONCE, sealed, None)
     except InvalidTag:
-        raise _damaged(associated_data) from None
+        raise DamagedError from None
 
 
-def unlock(header: Header, packed: memoryview, key: Key) -> bytes:
+def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes = b"") -> bytes:
     """The file key, once it has proven the header's bytes ``packed``, MAC and all.
 
     Raises:
         WrongKeyError: no slot opens with ``key``.
-        DamagedError: the MAC is wrong.
+        DamagedError: the MAC is wrong, or the associated data are.
     """
     file_key = _file_key(header, key)
-    if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key)):
-        raise DamagedError
+    if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key, associated_data)):
+        raise DamagedError(
+            "the file was damaged or changed after encryption, or made with other associated data; get another copy "
+            "of it, or give that data"
+        )
     return file_key
 
 
@@ -197,9 +197,9 @@ def digest(core: bytes, payload: Bytes, file_key: bytes, salt: bytes) -> bytes:
     return blake3(core, key=slots.hkdf(file_key, salt, b"digest")).update(payload.data).digest()
 
 
-def image_keys(header: Header, file_key: bytes, associated_data: bytes = b"") -> tuple[bytes, bytes]:
-    """The chaos cipher's key and the chunks' key, both bound to the salt, the digest and the associated data."""
-    both = slots.hkdf(file_key, header.salt + header.digest + associated_data, b"image", 64)
+def image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:
+    """The chaos cipher's key and the chunks' key, both bound to the salt and the digest of the payload."""
+    both = slots.hkdf(file_key, header.salt + header.digest, b"image", 64)
     return both[:32], both[32:]
 
 
@@ -214,18 +214,9 @@ def _file_key(header: Header, key: Key) -> bytes:
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
 
 
-def _metadata_cipher(header: Header, file_key: bytes, associated_data: bytes) -> AESGCM:
-    return AESGCM(slots.hkdf(file_key, header.salt + header.digest + associated_data, b"metadata"))
+def _metadata_cipher(header: Header, file_key: bytes) -> AESGCM:
+    return AESGCM(slots.hkdf(file_key, header.salt + header.digest, b"metadata"))
 
 
-def _damaged(associated_data: bytes) -> DamagedError:
-    if not associated_data:
-        return DamagedError()
-    return DamagedError(
-        "the file was damaged or changed after encryption, or was made with other associated data; give that, or get "
-        "another copy of the file"
-    )
-
-
-def _mac(packed: bytes | memoryview, header: Header, file_key: bytes) -> bytes:
-    return hmac.digest(slots.hkdf(file_key, header.salt, b"header"), packed, "sha256")
+def _mac(packed: bytes | memoryview, header: Header, file_key: bytes, associated_data: bytes) -> bytes:
+    return hmac.digest(slots.hkdf(file_key, header.salt, b"header"), bytes(packed) + associated_data, "sha256")

@@ -53,10 +53,10 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data
         WrongKeyError: made for another key.
     """
     data = bytes(blob)
-    header, file_key, origins = _find_header(data, key)
+    header, file_key, origins = _find_header(data, key, associated_data)
     if len(data) < LEAST_SHARE * header.payload_bytes:
         raise TruncatedError("less than a sixteenth of the file is there, too little to recover; find more of it")
-    image_key, seal_key = envelope.image_keys(header, file_key, associated_data)
+    image_key, seal_key = envelope.image_keys(header, file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
     enciphered = np.zeros(header.payload_bytes, np.uint8)
     found = [_open_chunk(chunk_cipher, data, header, number, origins, enciphered) for number in range(header.chunks)]
@@ -86,11 +86,11 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data
         lost, doubtful = np.zeros_like(lost), np.zeros_like(doubtful)
     if lost.all() and len(lost):
         raise DamagedError("nothing of what was encrypted is left in the file; get another copy of it")
-    metadata = _metadata(data, header, file_key, origins, associated_data)
+    metadata = _metadata(data, header, file_key, origins)
     return Opened(header, payload, lost, doubtful, failed, authentic, image_key, metadata)
 
 
-def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
+def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, list[int]]:
     """The authentic header, the file key, and where the file may begin: offsets in ``data``, seen from either end.
 
     Both ends tell the same unless bytes are missing in between, or were put there.
@@ -100,7 +100,8 @@ def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
     for at in sorted({max(first, 0), max(last, 0)}):
         try:
             header = container.parse(memoryview(data)[at:], whole=False)
-            file_key = envelope.unlock(header, memoryview(data)[at : at + header.header_bytes], key)
+            packed = memoryview(data)[at : at + header.header_bytes]
+            file_key = envelope.unlock(header, packed, key, associated_data)
         except ImgcryptError as error:
             errors.append(error)
             continue
@@ -112,11 +113,11 @@ def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
     raise next((error for error in errors if isinstance(error, WrongKeyError)), errors[0])
 
 
-def _metadata(data: bytes, header: Header, file_key: bytes, origins: list[int], associated_data: bytes) -> bytes | None:
+def _metadata(data: bytes, header: Header, file_key: bytes, origins: list[int]) -> bytes | None:
     for origin in origins:
         block = memoryview(data)[max(origin + header.metadata_at, 0) : max(origin + header.trailer_at, 0)]
         try:
-            return envelope.open_metadata(header, block, file_key, associated_data)
+            return envelope.open_metadata(header, block, file_key)
         except DamagedError:
             continue
     return None

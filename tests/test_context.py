@@ -220,7 +220,7 @@ def test_associated_data_is_needed_and_not_stored(lossless: bool, suite: Any, pi
     for wrong in (b"account 8 of the clinic", data + b"\0", data[:-1], b"\0"):
         with pytest.raises(DamagedError, match="other associated data"):
             imgcrypt.decrypt(blob, KEY, associated_data=wrong)
-    with pytest.raises(DamagedError):
+    with pytest.raises(DamagedError, match="other associated data"):
         imgcrypt.decrypt(blob, KEY)
     plain = imgcrypt.encrypt(image, KEY, lossless=lossless, suite=suite)
     with pytest.raises(DamagedError, match="other associated data"):
@@ -235,7 +235,9 @@ def test_recover_needs_associated_data_too(picture: MakePicture) -> None:
     rest = imgcrypt.recover(blob[:-20_000], KEY, associated_data=b"mine")
     assert not rest.authentic
     assert np.abs(rest.image.astype(int) - image).mean() < 10
-    assert not imgcrypt.recover(blob, KEY, associated_data=b"other").authentic
+    for wrong in (b"other", b""):
+        with pytest.raises(DamagedError, match="other associated data"):
+            imgcrypt.recover(blob, KEY, associated_data=wrong)
 
 
 def test_pictures_metadata_are_bound_to_associated_data(picture: MakePicture) -> None:
@@ -249,10 +251,11 @@ def test_pictures_metadata_are_bound_to_associated_data(picture: MakePicture) ->
                 call(blob)
 
 
-def test_other_files_are_bound_to_associated_data() -> None:
-    blob = imgcrypt.encrypt_bytes(b"file", KEY, name="a.txt", associated_data=b"mine")
+@pytest.mark.parametrize(("data", "name"), [(b"file", "a.txt"), (b"", None)])
+def test_other_files_are_bound_to_associated_data(data: bytes, name: str | None) -> None:
+    blob = imgcrypt.encrypt_bytes(data, KEY, name=name, associated_data=b"mine")
     for function in (imgcrypt.decrypt_bytes, imgcrypt.recover_bytes):
-        assert function(blob, KEY, associated_data=b"mine") == (b"file", "a.txt")
+        assert function(blob, KEY, associated_data=b"mine") == (data, name)
         with pytest.raises(DamagedError):
             function(blob, KEY)
     with pytest.raises(ImageError, match="decrypt_bytes"):

@@ -21,9 +21,15 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if idle._watcher is not None:
             idle._watcher.cancel()
             idle._watcher = None
+    for watcher in watchers():
+        watcher.join()
     monkeypatch.setattr(idle, "SECONDS", 0.2)
     yield
     until_idle()
+
+
+def watchers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "imgcrypt idle"]
 
 
 def until_idle() -> None:
@@ -57,11 +63,11 @@ def test_nothing_is_given_back_during_a_call() -> None:
 
 
 def test_one_watcher_serves_all_calls_and_ends() -> None:
-    before = threading.active_count()
     for _ in range(50):
         with idle.busy():
             pass
-    assert threading.active_count() == before + 1
+        assert len(watchers()) <= 1
+    assert idle._watcher is not None
     until_idle()
-    while threading.active_count() > before:
-        time.sleep(0.01)
+    for watcher in watchers():
+        watcher.join()

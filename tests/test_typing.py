@@ -1,4 +1,4 @@
-"""Type checkers in strict mode take README's code, and find every fault in tests/typing/misuse.py."""
+"""Type checkers in strict mode take README's and the docs' code, and find every fault in tests/typing/misuse.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "docs" / "services.md"]
 MISUSE = Path(__file__).parent / "typing" / "misuse.py"
 
 Checker = Callable[[Path], set[int]]
@@ -41,8 +41,9 @@ def pyright(file: Path) -> set[int]:
 
 
 @pytest.mark.parametrize("checker", [mypy, pyright])
-def test_code_of_the_readme_passes(checker: Checker, tmp_path: Path) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_of_the_pages_passes(checker: Checker, page: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
     assert blocks
     for i, block in enumerate(blocks):
         file = tmp_path / f"block{i}.py"
