@@ -103,9 +103,9 @@ class Recovered:
     ``doubtful_bytes`` more are used but not authenticated.
     """
 
-    image: Image
+    image: Image = dataclasses.field(repr=False)
     info: Info
-    metadata: Metadata | None
+    metadata: Metadata | None = dataclasses.field(repr=False)
     authentic: bool
     chunks: int
     failed_chunks: int

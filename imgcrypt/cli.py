@@ -31,7 +31,8 @@ from imgcrypt.errors import (
 )
 from imgcrypt.naming import Target
 from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES, MAX_PIXELS, most_bytes
-from imgcrypt.shell import printable, run, say
+from imgcrypt.printable import printable
+from imgcrypt.shell import run, say
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
@@ -408,7 +409,7 @@ def demo(
 ) -> None:
     """Do the whole job on a picture in the package: write its stages as one PNG, print a table."""
     if output != files.STANDARD and Path(output).suffix.lower() != ".png":
-        raise typer.BadParameter(f"the stages are a PNG; name it .png, not {output}", param_hint="-o")
+        raise typer.BadParameter(f"the stages are a PNG; name it .png, not {printable(output)}", param_hint="-o")
     files.check_output(output, force)
     loading = _Loading()
     from imgcrypt import demo_job
@@ -416,7 +417,7 @@ def demo(
     loading.wait(say)
     messages = sys.stderr if output == files.STANDARD else sys.stdout
     files.write(output, demo_job.run(messages), force)
-    print(f"The stages are in {'the output' if output == files.STANDARD else output}.", file=messages)
+    print(f"The stages are in {'the output' if output == files.STANDARD else printable(output)}.", file=messages)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -538,7 +539,8 @@ def _suffix(output: str | None, written: Written | None, info: Info) -> str | No
     suffix = Path(output).suffix.lower()
     if suffix not in FORMATS:
         raise typer.BadParameter(
-            f"cannot write pictures as {suffix or 'a name without suffix'}; use {', '.join(FORMATS)}, or --format",
+            f"cannot write pictures as {printable(suffix) or 'a name without suffix'}; "
+            f"use {', '.join(FORMATS)}, or --format",
             param_hint="-o",
         )
     return suffix
@@ -551,7 +553,7 @@ def _targets(
     name = naming.decrypted(file, said.name) if output is None else output
     if name is None:
         raise typer.BadParameter(
-            f"{file} is not the name of a picture with {naming.SUFFIX} behind it, and there is none in it; "
+            f"{printable(file)} is not the name of a picture with {naming.SUFFIX} behind it, and there is none in it; "
             "name the picture with -o",
             param_hint="-o",
         )

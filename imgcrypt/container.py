@@ -29,8 +29,8 @@ NAME_BYTES = 24
 CHUNK_EXPONENTS = range(10, 25)
 CHUNK_EXPONENT = 16
 """Of new files: chunks of 64 KiB."""
-MOST_PASSPHRASE_SLOTS = 16
-"""Each costs its reader a run of Argon2id."""
+MOST_PASSPHRASE_SLOTS = 4
+"""Each costs its reader a run of Argon2id, and lets whoever made the file guess once."""
 OPTIONAL_RECORDS = 0x8000
 """Record types from here on may be ignored by a reader that does not know them."""
 

@@ -26,7 +26,7 @@ METADATA_NONCE = bytes(12)
 class Secrets:
     """The random values of one file. Tests and the security bench fix them; nobody else may."""
 
-    file_key: bytes
+    file_key: bytes = dataclasses.field(repr=False)
     salt: bytes
 
     @classmethod
@@ -180,8 +180,9 @@ def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes 
     """The file key, once it has proven the header's bytes ``packed``, MAC and all.
 
     Raises:
-        WrongKeyError: no slot opens with ``key``.
-        DamagedError: the MAC is wrong, or the associated data are.
+        WrongKeyError: no slot is that of ``key``.
+        DamagedError: the slots ask for what no honest file does, or the MAC, the associated data or the key's slot is
+            wrong.
     """
     file_key = _file_key(header, key)
     if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key, associated_data)):
@@ -204,10 +205,9 @@ def image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:
 
 
 def _file_key(header: Header, key: Key) -> bytes:
-    for number, body in header.records:
-        file_key = slots.open_slot(key, number, body, header.salt)
-        if file_key is not None:
-            return file_key
+    file_key = slots.unlock(key, header.records, header.salt)
+    if file_key is not None:
+        return file_key
     given, needed = slots.kind_of(key).label, dict.fromkeys(slots.labels(header.records))
     if needed and given not in needed:
         raise WrongKeyError(f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {given}")
@@ -218,5 +218,5 @@ def _metadata_cipher(header: Header, file_key: bytes) -> AESGCM:
     return AESGCM(slots.hkdf(file_key, header.salt + header.digest, b"metadata"))
 
 
-def _mac(packed: bytes | memoryview, header: Header, file_key: bytes, associated_data: bytes) -> bytes:
+def _mac(packed: bytes | memoryview, header: Header, file_key: bytes, associated_data: bytes = b"") -> bytes:
     return hmac.digest(slots.hkdf(file_key, header.salt, b"header"), bytes(packed) + associated_data, "sha256")

@@ -28,6 +28,9 @@ class ExactFile(NamedTuple):
     name: str | None
     """Without folders; whoever encrypted the file chose it."""
 
+    def __repr__(self) -> str:
+        return f"ExactFile({len(self.data)} bytes)"
+
 
 @boundary.public
 def encrypt_bytes(

@@ -46,19 +46,25 @@ def read(name: str, most: int = MOST_BYTES) -> bytes:
         raise FileError(f"cannot read standard input: {error.strerror}") from None
 
 
-def read_file(name: str | os.PathLike[str], most: int = MOST_BYTES) -> bytes:
+def read_file(name: str | os.PathLike[str], most: int = MOST_BYTES, kind: str = "") -> bytes:
     """The bytes of a file or named pipe, of which at most so many are taken into memory.
+
+    Args:
+        name: the file's.
+        most: bytes.
+        kind: what errors call the file, "key file" for example.
 
     Raises:
         FileError: it cannot be read, is a device, or is longer than ``most`` bytes.
     """
+    kind = kind and f"the {kind} "
     try:
         with Path(name).open("rb") as file:
-            return _read_all(file, os.fspath(name), most)
+            return _read_all(file, f"{kind}{os.fspath(name)}", most)
     except OSError as error:
-        raise FileError(f"cannot read {name}: {error.strerror}") from None
+        raise FileError(f"cannot read {kind}{name}: {error.strerror}") from None
     except ValueError:
-        raise FileError(f"cannot read {os.fspath(name)!r}: no file has such a name") from None
+        raise FileError(f"cannot read {kind}{os.fspath(name)!r}: no file has such a name") from None
 
 
 def _read_all(stream: IO[bytes], name: str, most: int) -> bytes:
@@ -140,7 +146,7 @@ def write(name: str, data: bytes | memoryview, force: bool, *, private: bool = F
             with path.open("wb", buffering=0) as stream:
                 _write_all(stream, data)
         else:
-            _write_file(path, data, force, private)
+            write_file(path, data, force, private)
     except FileExistsError:
         raise _exists(name) from None
     except BrokenPipeError:
@@ -172,7 +178,13 @@ def _write_all(stream: IO[bytes], data: bytes | memoryview) -> None:
             select.select([], [stream], [])
 
 
-def _write_file(path: Path, data: bytes | memoryview, force: bool, private: bool) -> None:
+def write_file(path: Path, data: bytes | memoryview, force: bool, private: bool) -> None:
+    """As :func:`write`, for a regular file alone; file and folder are synced, so that a power cut leaves them whole.
+
+    Raises:
+        OSError: it cannot be written; FileExistsError: it exists, and ``force`` is not given.
+        ValueError: no file has such a name.
+    """
     _sweep(path.parent)
     part = path.with_name(PART.format(secrets.token_hex(8)))
     with _removed_at_the_end(part):

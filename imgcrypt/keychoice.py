@@ -78,17 +78,18 @@ def passphrase(confirm: bool) -> Key:
     text = os.environ.get(PASSPHRASE_VARIABLE)
     if text is not None:
         return Key.from_passphrase(text)
+    none = ImgcryptError(f"no passphrase was given; type one, or set {PASSPHRASE_VARIABLE} where there is no terminal")
+    if not _has_terminal():
+        raise none
     try:
-        if not _has_terminal():
-            raise EOFError
         text = getpass.getpass("Passphrase: ")
         while confirm and getpass.getpass("The same again: ") != text:
             say("The two differ; once more.")
             text = getpass.getpass("Passphrase: ")
-    except EOFError:
-        raise ImgcryptError(
-            f"no passphrase was given; type one, or set {PASSPHRASE_VARIABLE} where there is no terminal"
-        ) from None
+    except (EOFError, KeyboardInterrupt) as error:
+        # The cursor is still behind the question.
+        say("")
+        raise (none if isinstance(error, EOFError) else error) from None
     return Key.from_passphrase(text)
 
 

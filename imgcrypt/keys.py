@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import base64
+import codecs
 import datetime
 import hashlib
 import hmac
@@ -11,33 +12,27 @@ import os
 import secrets
 import unicodedata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NoReturn, Self
 
+from imgcrypt import derivation, files
+from imgcrypt.derivation import Argon2id
 from imgcrypt.errors import KeyFileError
-from imgcrypt.locks import ForkSafeLock
 
 SECRET_BYTES = 32
 CHECK_BYTES = 4
 PREFIX = "imgcrypt-key-1-"
-
-_deriving = ForkSafeLock()
-
-
-class Argon2id(NamedTuple):
-    """What a run of Argon2id (RFC 9106) takes beside the passphrase; its output has 32 bytes."""
-
-    salt: bytes
-    memory_kib: int
-    passes: int
-    lanes: int
+MOST_FILE_BYTES = 2**16
+"""Of a key file. It has some two hundred; beyond this lie other files and devices without end."""
 
 
 class Key(abc.ABC):
     """A secret that opens files: a :class:`RawKey` of 32 bytes, or a :class:`PassphraseKey`.
 
     Make one by :meth:`generate`, :meth:`load`, :meth:`parse` or :meth:`from_passphrase`. It never prints
-    its secret.
+    its secret, and is not pickled: a pickle ends in files and logs. Keys of one kind and secret are equal.
     """
+
+    secret: bytes
 
     @staticmethod
     def generate() -> RawKey:
@@ -60,14 +55,20 @@ class Key(abc.ABC):
         """Read a key file.
 
         Raises:
-            KeyFileError: it cannot be read or holds no key.
+            KeyFileError: it cannot be read, is longer than 64 KiB or holds no key.
         """
         try:
-            text = Path(path).read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise KeyFileError(f"cannot read the key file {path}: {reason}") from None
-        return Key.parse(text)
+            data = files.read_file(path, MOST_FILE_BYTES, "key file")
+        except files.FileError as error:
+            raise KeyFileError(str(error)) from None
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise KeyFileError(f"{path} is UTF-16 text, as some editors and PowerShell write it; save it as UTF-8")
+        try:
+            return Key.parse(data.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise KeyFileError(f"{path} is not a key file: it is not text") from None
+        except KeyFileError as error:
+            raise KeyFileError(f"{path}: {error}") from None
 
     @staticmethod
     def parse(text: str) -> RawKey:
@@ -76,6 +77,8 @@ class Key(abc.ABC):
         Raises:
             KeyFileError: there is no key, more than one, or one with a typing error.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a key's text is a str, not {type(text).__name__}")
         lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
         if len(lines) != 1 or not lines[0].lower().startswith(PREFIX):
             raise KeyFileError(f"this is not a key file: it needs one line that begins with {PREFIX}")
@@ -106,7 +109,7 @@ class Key(abc.ABC):
         """
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a new key file that only its owner can read (mode 0600).
+        """Write a new key file that only its owner can read (mode 0600), and see to it that it is on the disk.
 
         Raises:
             KeyFileError: the file exists or cannot be written, or the key is a passphrase.
@@ -117,23 +120,40 @@ class Key(abc.ABC):
             f"# made {day}, fingerprint {self.fingerprint()}\n{self.text()}\n"
         )
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            files.write_file(Path(path), content.encode(), force=False, private=True)
         except FileExistsError:
             raise KeyFileError(f"{path} exists and is left alone; choose another name for the new key") from None
         except OSError as error:
             raise KeyFileError(f"cannot write the key file {path}: {error.strerror}") from None
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(content)
-        except OSError as error:
-            Path(path).unlink()
-            raise KeyFileError(f"cannot write the key file {path}: {error.strerror}") from None
+        except ValueError:
+            raise KeyFileError(f"cannot write the key file {os.fspath(path)!r}: no file has such a name") from None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it opens the same files, found in a time that tells nothing of the secrets."""
+        return type(self) is type(other) and isinstance(other, Key) and hmac.compare_digest(self.secret, other.secret)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.secret))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a key is not pickled, as pickles end in files and logs; hand on its text() or the passphrase, and make "
+            "the key anew from that"
+        )
 
 
 class RawKey(Key):
     """A key of 32 random bytes, as a key file holds it."""
 
     def __init__(self, secret: bytes) -> None:
+        if not isinstance(secret, bytes):
+            raise TypeError(f"a key is made of bytes, not {type(secret).__name__}; for its text there is Key.parse")
         if len(secret) != SECRET_BYTES:
             raise KeyFileError(f"a key is {SECRET_BYTES} bytes, not {len(secret)}; make one with Key.generate()")
         self.secret = secret
@@ -153,6 +173,8 @@ class PassphraseKey(Key):
     """A key that is derived from a passphrase."""
 
     def __init__(self, passphrase: str) -> None:
+        if not isinstance(passphrase, str):
+            raise TypeError(f"a passphrase is a str, not {type(passphrase).__name__}")
         if not passphrase:
             raise KeyFileError("the passphrase is empty; give one of several words")
         try:
@@ -166,7 +188,7 @@ class PassphraseKey(Key):
         """The 32 bytes that Argon2id makes of the passphrase."""
         last = self._last  # read once: other threads may replace it
         if last is None or last[0] != parameters:
-            last = self._last = parameters, argon2id(self.secret, parameters)
+            last = self._last = parameters, derivation.argon2id(self.secret, parameters)
         return last[1]
 
     def text(self) -> str:
@@ -177,22 +199,6 @@ class PassphraseKey(Key):
 
     def __repr__(self) -> str:
         return "Key(passphrase)"
-
-
-def argon2id(passphrase: bytes, parameters: Argon2id) -> bytes:
-    """Argon2id (RFC 9106): 32 bytes."""
-    from cryptography.hazmat.primitives.kdf import argon2
-
-    derivation = argon2.Argon2id(
-        salt=parameters.salt,
-        length=32,
-        iterations=parameters.passes,
-        lanes=parameters.lanes,
-        memory_cost=parameters.memory_kib,
-    )
-    # OpenSSL gives each lane a thread from one pool; derivations that run at once wait for each other's for good.
-    with _deriving:
-        return derivation.derive(passphrase)
 
 
 def _check(secret: bytes) -> bytes:

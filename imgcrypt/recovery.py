@@ -25,6 +25,13 @@ RUN = 16
 LEAST_SHARE = 1 / 16
 """Of a payload's length, the least that a file must have to be recovered: it bounds what a header can ask for."""
 
+# A hostile file may hold the magic anywhere: what is looked at is bounded.
+MOST_PLACES = 1024
+"""Of the magic, counted from either end."""
+MOST_HEADERS = 8
+"""Different ones that are tried with the key; each may cost as much as a whole file's slots."""
+MOST_ORIGINS = 16
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Opened:
@@ -36,13 +43,13 @@ class Opened:
     """
 
     header: Header
-    payload: Bytes
+    payload: Bytes = dataclasses.field(repr=False)
     lost: Mask
     doubtful: Mask
     failed: tuple[int, ...]
     authentic: bool
-    image_key: bytes
-    metadata: bytes | None
+    image_key: bytes = dataclasses.field(repr=False)
+    metadata: bytes | None = dataclasses.field(repr=False)
 
 
 def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"") -> Opened:
@@ -91,26 +98,70 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data
 
 
 def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, list[int]]:
-    """The authentic header, the file key, and where the file may begin: offsets in ``data``, seen from either end.
+    """The authentic header, the file key, and where the file may begin: offsets in ``data``.
 
-    Both ends tell the same unless bytes are missing in between, or were put there.
+    The first offset is the one that the front of the data tells, the last one what its back tells. They are the same
+    unless bytes are missing in between, or were put there.
     """
-    first, last = data.find(container.MAGIC), data.rfind(container.MAGIC)
+    places = _places(data)
     errors: list[ImgcryptError] = []
-    for at in sorted({max(first, 0), max(last, 0)}):
+    tried: set[bytes] = set()
+    # From both ends inwards: whatever was put before or behind the file does not hide it.
+    for at in dict.fromkeys(at for both in zip(places, places[::-1], strict=True) for at in both):
         try:
             header = container.parse(memoryview(data)[at:], whole=False)
-            packed = memoryview(data)[at : at + header.header_bytes]
-            file_key = envelope.unlock(header, packed, key, associated_data)
+            packed = data[at : at + header.header_bytes]
+            if packed in tried:
+                continue
+            if len(tried) == MOST_HEADERS:
+                break
+            tried.add(packed)
+            file_key = envelope.unlock(header, memoryview(packed), key, associated_data)
         except ImgcryptError as error:
             errors.append(error)
             continue
-        after = len(data) - last - header.header_bytes
-        is_copy = last > first or last > after
-        front = [first] if first < last or not is_copy else []
-        back = [last - header.trailer_at] if is_copy else []
-        return header, file_key, list(dict.fromkeys(front + back))
+        return header, file_key, _origins(data, places, header, packed)
     raise next((error for error in errors if isinstance(error, WrongKeyError)), errors[0])
+
+
+def _places(data: bytes) -> list[int]:
+    """Where the magic is, [0] if nowhere; of very many places the first and the last MOST_PLACES."""
+    first: list[int] = []
+    last: list[int] = []
+    at = data.find(container.MAGIC)
+    while at >= 0 and len(first) < MOST_PLACES:
+        first.append(at)
+        at = data.find(container.MAGIC, at + 1)
+    at = data.rfind(container.MAGIC)
+    while at >= 0 and len(last) < MOST_PLACES:
+        last.append(at)
+        at = data.rfind(container.MAGIC, 0, at + len(container.MAGIC) - 1)
+    return sorted({*first, *last}) or [0]
+
+
+def _origins(data: bytes, places: list[int], header: Header, packed: bytes) -> list[int]:
+    """Where the file may begin, as :func:`_find_header` returns it.
+
+    A place counts as a copy of the header if at least half of its bytes are right there, the magic among them.
+    """
+    copies = [at for at in places if _equal(data[at : at + len(packed)], packed) >= len(packed) / 2]
+    pairs = sorted(set(copies) & {at - header.trailer_at for at in copies})
+    if pairs:
+        front = back = pairs[0]
+    else:
+        first, last = copies[0], copies[-1]
+        is_second = last > first or last > len(data) - last - len(packed)
+        back = last - header.trailer_at if is_second else first
+        front = first if first < last else back
+    others = [*pairs, *(origin for at in copies for origin in (at, at - header.trailer_at))]
+    between = [each for each in dict.fromkeys(others) if each not in (front, back)][:MOST_ORIGINS]
+    return [front, *between, back] if between or front != back else [front]
+
+
+def _equal(one: bytes, other: bytes) -> int:
+    """How many bytes are the same at the same place."""
+    common = min(len(one), len(other))
+    return int(np.count_nonzero(np.frombuffer(one, np.uint8, common) == np.frombuffer(other, np.uint8, common)))
 
 
 def _metadata(data: bytes, header: Header, file_key: bytes, origins: list[int]) -> bytes | None:

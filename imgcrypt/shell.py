@@ -12,6 +12,7 @@ import typer
 
 from imgcrypt import exitcodes, threads
 from imgcrypt.errors import ImgcryptError
+from imgcrypt.printable import printable
 
 
 def run(commands: typer.Typer, name: str) -> None:
@@ -21,8 +22,11 @@ def run(commands: typer.Typer, name: str) -> None:
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads.count()))
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    # What the library has to say, such as that compiled code cannot be kept.
-    logging.basicConfig(format=f"{name}: %(message)s", level=logging.WARNING)
+    logging.getLogger().addHandler(logging.NullHandler())
+    # What this library has to say, such as that compiled code cannot be kept.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"{name}: %(message)s"))
+    logging.getLogger("imgcrypt").handlers = [handler]
     for stream in (sys.stdout, sys.stderr):
         # File names may hold bytes that are no text.
         if isinstance(stream, io.TextIOWrapper):
@@ -60,8 +64,3 @@ def leave_output() -> None:
 def say(text: str) -> None:
     """One line on standard error."""
     print(printable(text), file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """The text with line ends and escape codes, as names of files may hold them, written out."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

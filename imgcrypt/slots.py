@@ -3,91 +3,149 @@
 from __future__ import annotations
 
 import abc
+import hmac
 import os
 import struct
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+from imgcrypt import loading
 from imgcrypt.container import RecordType
+from imgcrypt.derivation import Argon2id
 from imgcrypt.errors import DamagedError
-from imgcrypt.keys import Argon2id, Key, PassphraseKey, RawKey
+from imgcrypt.keys import Key, PassphraseKey, RawKey
 
 FILE_KEY_BYTES = 32
+COMMITMENT_BYTES = 32
 WRAPPED_BYTES = FILE_KEY_BYTES + 16
-PASSPHRASE = struct.Struct("<16sIII")
+PASSPHRASE = struct.Struct("<16sII")
+"""Salt, memory in KiB and passes of Argon2id."""
 
-# Argon2id with 64 MiB, 3 passes, 4 lanes: the second recommended option of RFC 9106, section 4.
-MEMORY_KIB, PASSES, LANES = 64 * 1024, 3, 4
-# What a file may ask for at most, so that a hostile one cannot stall its reader or fill its memory.
-MOST_MEMORY_KIB, MOST_PASSES, MOST_LANES = 1024 * 1024, 16, 16
+# Memory and passes of the second recommended option of RFC 9106, section 4.
+MEMORY_KIB, PASSES = 64 * 1024, 3
+# The least that the OWASP Password Storage Cheat Sheet recommends: below it, guesses are cheap.
+LEAST_MEMORY_KIB, LEAST_PASSES = 19 * 1024, 2
+# What a file may ask for at most, so that a hostile one cannot fill its reader's memory or stall it for long.
+MOST_MEMORY_KIB = 4 * MEMORY_KIB
+MOST_COST = 4 * MEMORY_KIB * PASSES
+"""KiB times passes, all passphrase slots of a file together."""
 
 
 class Slot(abc.ABC):
-    """One kind of slot: the record that wraps a file key for one kind of key."""
+    """One kind of slot: the record that wraps a file key for one kind of key.
+
+    Its body is parameters, if the kind has any, then a commitment to the key, then the wrapped file key.
+    """
 
     number: ClassVar[RecordType]
     label: ClassVar[str]
     """What people call the key that it opens with."""
     serves: ClassVar[type[Key]]
+    purpose: ClassVar[bytes]
+    parameters_bytes: ClassVar[int]
 
     @classmethod
     @abc.abstractmethod
-    def wrap(cls, file_key: bytes, key: Key, salt: bytes) -> bytes:
-        """The record's body, for a key that the kind serves and the header's salt."""
+    def fresh_parameters(cls) -> bytes:
+        """The parameters of a new slot."""
 
     @classmethod
     @abc.abstractmethod
-    def unwrap(cls, body: bytes, key: Key, salt: bytes) -> bytes | None:
-        """The file key, or None if the record is not this key's.
+    def check(cls, parameters: Sequence[bytes]) -> None:
+        """Refuse the parameters of all slots of this kind in a file, before any work is done for one.
 
         Raises:
-            DamagedError: the record asks for what no honest file does.
+            DamagedError: they ask for what no honest file does.
         """
+
+    @classmethod
+    @abc.abstractmethod
+    def secret(cls, key: Key, parameters: bytes) -> bytes:
+        """What the key, which the kind serves, and a slot's parameters give."""
+
+    @classmethod
+    def wrap(cls, file_key: bytes, key: Key, salt: bytes) -> bytes:
+        """The body of a new slot, for a key that the kind serves and the header's salt."""
+        parameters = cls.fresh_parameters()
+        wrapping_key, commitment = cls._derive(key, parameters, salt)
+        # The wrapping key serves one file (its salt is random), so the nonce may be constant.
+        wrapped: bytes = _aes_gcm(wrapping_key).encrypt(bytes(12), file_key, None)
+        return parameters + commitment + wrapped
+
+    @classmethod
+    def unwrap(cls, body: bytes, key: Key, salt: bytes) -> bytes | None:
+        """The file key, or None if the slot was made for another key.
+
+        Raises:
+            DamagedError: the slot is this key's, but the wrapped file key was changed.
+        """
+        wrapped = body[cls.parameters_bytes + COMMITMENT_BYTES :]
+        wrapping_key, commitment = cls._derive(key, body[: cls.parameters_bytes], salt)
+        # AES-GCM alone would not tell: a ciphertext can be made that has a right tag under several keys.
+        if not hmac.compare_digest(commitment, body[cls.parameters_bytes : -WRAPPED_BYTES]):
+            return None
+        try:
+            file_key: bytes = _aes_gcm(wrapping_key).decrypt(bytes(12), wrapped, None)
+        except loading.module("cryptography.exceptions").InvalidTag:
+            raise DamagedError from None
+        return file_key
+
+    @classmethod
+    def body_bytes(cls) -> int:
+        """Length of the record's body."""
+        return cls.parameters_bytes + COMMITMENT_BYTES + WRAPPED_BYTES
+
+    @classmethod
+    def _derive(cls, key: Key, parameters: bytes, salt: bytes) -> tuple[bytes, bytes]:
+        both = hkdf(cls.secret(key, parameters), salt, cls.purpose, 32 + COMMITMENT_BYTES)
+        return both[:32], both[32:]
 
 
 class RawKeySlot(Slot):
     """Wraps under a key of 32 bytes."""
 
     number, label, serves = RecordType.RAW_KEY_SLOT, "key file", RawKey
+    purpose, parameters_bytes = b"slot raw key", 0
 
     @classmethod
-    def wrap(cls, file_key: bytes, key: Key, salt: bytes) -> bytes:
+    def fresh_parameters(cls) -> bytes:
+        return b""
+
+    @classmethod
+    def check(cls, parameters: Sequence[bytes]) -> None:
+        pass
+
+    @classmethod
+    def secret(cls, key: Key, parameters: bytes) -> bytes:
         assert isinstance(key, RawKey)
-        return _encrypt(hkdf(key.secret, salt, b"slot raw key"), file_key)
-
-    @classmethod
-    def unwrap(cls, body: bytes, key: Key, salt: bytes) -> bytes | None:
-        if not isinstance(key, RawKey) or len(body) != WRAPPED_BYTES:
-            return None
-        return _decrypt(hkdf(key.secret, salt, b"slot raw key"), body)
+        return key.secret
 
 
 class PassphraseSlot(Slot):
     """Wraps under what Argon2id makes of a passphrase; its parameters come first."""
 
     number, label, serves = RecordType.PASSPHRASE_SLOT, "passphrase", PassphraseKey
+    purpose, parameters_bytes = b"slot passphrase", PASSPHRASE.size
 
     @classmethod
-    def wrap(cls, file_key: bytes, key: Key, salt: bytes) -> bytes:
-        assert isinstance(key, PassphraseKey)
-        parameters = Argon2id(os.urandom(16), MEMORY_KIB, PASSES, LANES)
-        return PASSPHRASE.pack(*parameters) + _encrypt(cls._wrapping_key(key, parameters, salt), file_key)
+    def fresh_parameters(cls) -> bytes:
+        return PASSPHRASE.pack(os.urandom(16), MEMORY_KIB, PASSES)
 
     @classmethod
-    def unwrap(cls, body: bytes, key: Key, salt: bytes) -> bytes | None:
-        if not isinstance(key, PassphraseKey) or len(body) != PASSPHRASE.size + WRAPPED_BYTES:
-            return None
-        parameters = Argon2id(*PASSPHRASE.unpack_from(body))
-        _, memory, passes, lanes = parameters
-        if not (8 * lanes <= memory <= MOST_MEMORY_KIB and 1 <= passes <= MOST_PASSES and 1 <= lanes <= MOST_LANES):
+    def check(cls, parameters: Sequence[bytes]) -> None:
+        asked = [PASSPHRASE.unpack(each)[1:] for each in parameters]
+        if any(
+            not LEAST_MEMORY_KIB <= memory <= MOST_MEMORY_KIB or passes < LEAST_PASSES for memory, passes in asked
+        ) or (sum(memory * passes for memory, passes in asked) > MOST_COST):
+            wanted = ", ".join(f"{memory} KiB and {passes} passes" for memory, passes in asked)
             raise DamagedError(
-                f"the file asks for Argon2id with {memory} KiB, {passes} passes and {lanes} lanes, "
-                "as no honest file does; it is damaged or hostile"
+                f"the file asks for Argon2id with {wanted}, as no honest file does; it is damaged or hostile"
             )
-        return _decrypt(cls._wrapping_key(key, parameters, salt), body[PASSPHRASE.size :])
 
-    @staticmethod
-    def _wrapping_key(key: PassphraseKey, parameters: Argon2id, salt: bytes) -> bytes:
-        return hkdf(key.derive(parameters), salt, b"slot passphrase")
+    @classmethod
+    def secret(cls, key: Key, parameters: bytes) -> bytes:
+        assert isinstance(key, PassphraseKey)
+        return key.derive(Argon2id(*PASSPHRASE.unpack(parameters)))
 
 
 SLOTS: tuple[type[Slot], ...] = (RawKeySlot, PassphraseSlot)
@@ -100,18 +158,28 @@ def make(key: Key, file_key: bytes, salt: bytes) -> tuple[int, bytes]:
     return slot.number, slot.wrap(file_key, key, salt)
 
 
-def open_slot(key: Key, number: int, body: bytes, salt: bytes) -> bytes | None:
-    """The file key from a record, or None if the record is not this key's.
+def unlock(key: Key, records: Sequence[tuple[int, bytes]], salt: bytes) -> bytes | None:
+    """The file key from the first of a file's records that is this key's, or None if none is.
 
     Raises:
-        DamagedError: the record asks for what no honest file does.
+        DamagedError: the records ask for what no honest file does, or the file key in one was changed.
     """
-    return next((slot.unwrap(body, key, salt) for slot in SLOTS if slot.number == number), None)
+    slot = kind_of(key)
+    bodies = [body for number, body in records if number == slot.number and len(body) == slot.body_bytes()]
+    slot.check([body[: slot.parameters_bytes] for body in bodies])
+    return next((found for body in bodies if (found := slot.unwrap(body, key, salt)) is not None), None)
 
 
 def kind_of(key: Key) -> type[Slot]:
-    """The kind of slot that serves this key."""
-    return next(slot for slot in SLOTS if isinstance(key, slot.serves))
+    """The kind of slot that serves this key.
+
+    Raises:
+        TypeError: it is no key.
+    """
+    for slot in SLOTS:
+        if isinstance(key, slot.serves):
+            return slot
+    raise TypeError(f"a key is an imgcrypt.Key, not {type(key).__name__}; make one with Key.load or Key.generate")
 
 
 def labels(records: tuple[tuple[int, bytes], ...]) -> tuple[str, ...]:
@@ -122,24 +190,11 @@ def labels(records: tuple[tuple[int, bytes], ...]) -> tuple[str, ...]:
 
 def hkdf(secret: bytes, salt: bytes, purpose: bytes, length: int = 32) -> bytes:
     """HKDF-SHA256 (RFC 5869) with the info ``imgcrypt-1 <purpose>``."""
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-    return HKDF(SHA256(), length, salt, b"imgcrypt-1 " + purpose).derive(secret)
-
-
-def _encrypt(wrapping_key: bytes, file_key: bytes) -> bytes:
-    # The wrapping key serves one file (its salt is random), so the nonce may be constant.
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    return AESGCM(wrapping_key).encrypt(bytes(12), file_key, None)
+    sha256 = loading.module("cryptography.hazmat.primitives.hashes").SHA256()
+    kdf = loading.module("cryptography.hazmat.primitives.kdf.hkdf").HKDF(sha256, length, salt, b"imgcrypt-1 " + purpose)
+    derived: bytes = kdf.derive(secret)
+    return derived
 
 
-def _decrypt(wrapping_key: bytes, wrapped: bytes) -> bytes | None:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    try:
-        return AESGCM(wrapping_key).decrypt(bytes(12), wrapped, None)
-    except InvalidTag:
-        return None
+def _aes_gcm(key: bytes) -> Any:
+    return loading.module("cryptography.hazmat.primitives.ciphers.aead").AESGCM(key)

@@ -198,39 +198,61 @@ def parse_key(text: str) -> bytes:
     return key
 
 
-def argon2id(passphrase: str, salt: bytes, memory: int, passes: int, lanes: int) -> bytes:
-    """The secret behind a passphrase slot; ValueError for parameters outside the limits (3.2)."""
-    if not (1 <= passes <= 16 and 1 <= lanes <= 16 and 8 * lanes <= memory <= 2**20):
-        raise ValueError("damaged: Argon2id's parameters are out of range")
-    kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory)
+def check_costs(costs: Sequence[tuple[int, int]]) -> None:
+    """Refuse passphrase slots by the memory in KiB and the passes that each asks for (3.2)."""
+    bounded = all(19456 <= memory <= 262144 and passes >= 2 for memory, passes in costs)
+    demand(bounded, "damaged: Argon2id's parameters are out of range")
+    demand(sum(memory * passes for memory, passes in costs) <= 786432, "damaged: Argon2id costs too much in all")
+
+
+def argon2id(passphrase: str, salt: bytes, memory: int, passes: int) -> bytes:
+    """The secret behind a passphrase slot (3.2)."""
+    kdf = Argon2id(salt=salt, length=32, iterations=passes, lanes=1, memory_cost=memory)
     return kdf.derive(unicodedata.normalize("NFC", passphrase).encode())
+
+
+def wrap(secret: bytes, purpose: str, file_key: bytes, salt: bytes) -> bytes:
+    """The commitment and the wrapped file key of a slot (3.2)."""
+    keys = hkdf(secret, salt, purpose, 64)
+    return keys[32:] + AESGCM(keys[:32]).encrypt(bytes(12), file_key, None)
+
+
+def unwrap(secret: bytes, purpose: str, sealed: bytes, salt: bytes) -> bytes | None:
+    """The file key in a slot, or None if the commitment is to another secret."""
+    keys = hkdf(secret, salt, purpose, 64)
+    if not hmac.compare_digest(keys[32:], sealed[:32]):
+        return None
+    try:
+        return AESGCM(keys[:32]).decrypt(bytes(12), sealed[32:], None)
+    except InvalidTag:
+        raise ValueError("damaged: the wrapped file key") from None
 
 
 def raw_slot(key: bytes, file_key: bytes, salt: bytes) -> bytes:
     """The body of a raw-key slot (record type 1)."""
-    return AESGCM(hkdf(key, salt, "slot raw key", 32)).encrypt(bytes(12), file_key, None)
+    return wrap(key, "slot raw key", file_key, salt)
 
 
-def passphrase_slot(
-    passphrase: str, file_key: bytes, salt: bytes, slot_salt: bytes, memory: int, passes: int, lanes: int
-) -> bytes:
+def passphrase_slot(passphrase: str, file_key: bytes, salt: bytes, slot_salt: bytes, memory: int, passes: int) -> bytes:
     """The body of a passphrase slot (record type 2)."""
-    secret = argon2id(passphrase, slot_salt, memory, passes, lanes)
-    wrapped = AESGCM(hkdf(secret, salt, "slot passphrase", 32)).encrypt(bytes(12), file_key, None)
-    return slot_salt + struct.pack("<3I", memory, passes, lanes) + wrapped
+    secret = argon2id(passphrase, slot_salt, memory, passes)
+    return slot_salt + struct.pack("<2I", memory, passes) + wrap(secret, "slot passphrase", file_key, salt)
 
 
-def open_slot(kind: int, body: bytes, key: bytes | str, salt: bytes) -> bytes | None:
-    """The file key in a slot, or None if the key does not open it."""
-    try:
-        if kind == 1 and len(body) == 48 and isinstance(key, bytes):
-            return AESGCM(hkdf(key, salt, "slot raw key", 32)).decrypt(bytes(12), body, None)
-        if kind == 2 and len(body) == 76 and isinstance(key, str):
-            secret = argon2id(key, body[:16], *struct.unpack("<3I", body[16:28]))
-            return AESGCM(hkdf(secret, salt, "slot passphrase", 32)).decrypt(bytes(12), body[28:], None)
-    except InvalidTag:
-        pass
-    return None
+def unlock(records: Sequence[tuple[int, bytes]], key: bytes | str, salt: bytes) -> bytes | None:
+    """The file key from the first slot that is the key's, or None if none is (3.2)."""
+    if isinstance(key, bytes):
+        sealed = [body for kind, body in records if kind == RAW and len(body) == 80]
+        opened = (unwrap(key, "slot raw key", body, salt) for body in sealed)
+    else:
+        bodies = [body for kind, body in records if kind == PASSPHRASE and len(body) == 104]
+        costs = [struct.unpack("<2I", body[16:24]) for body in bodies]
+        check_costs([(memory, passes) for memory, passes in costs])
+        opened = (
+            unwrap(argon2id(key, body[:16], *cost), "slot passphrase", body[24:], salt)
+            for body, cost in zip(bodies, costs, strict=True)
+        )
+    return next((file_key for file_key in opened if file_key is not None), None)
 
 
 def payload_digest(file_key: bytes, salt: bytes, core: bytes, payload: bytes) -> bytes:
@@ -393,12 +415,11 @@ def open_file(data: bytes, key: bytes | str, associated: bytes = b"") -> tuple[d
     packed, mac = data[: core.header_bytes - 32], data[core.header_bytes - 32 : core.header_bytes]
     records = list(read_records(packed[104:]))
     net = read_net(records, core.mode)
-    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 16, "damaged: too many passphrase slots")
+    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 4, "damaged: too many passphrase slots")
     check_picture(core)
     salt, digest = core.salt, packed[72:104]
 
-    opened = (open_slot(kind, body, key, salt) for kind, body in records)
-    file_key = next((candidate for candidate in opened if candidate is not None), None)
+    file_key = unlock(records, key, salt)
     if file_key is None:
         raise ValueError("wrong key")
     demand(hmac.compare_digest(header_mac(file_key, salt, packed, associated), mac), "damaged: the header's MAC")
@@ -485,6 +506,7 @@ def seal_file(
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
 PHRASE = "correct horse"
+LEAST_MEMORY, LEAST_PASSES = 19456, 2
 SLOT_SALT = bytes(range(16, 32))
 LENGTHS = (
     *(0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049),
@@ -524,7 +546,7 @@ def vector(
     associated: bytes = b"",
 ) -> bytes:
     """A file of `pattern` whose file key and salt come from its name."""
-    file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
+    file_key, salt = secrets_of(name)
     size = {"height": shape[0], "width": shape[1], "channels": shape[2]}
     payload = pattern(math.prod(shape)) if payload is None else payload
     return seal_file(
@@ -540,15 +562,26 @@ def vector(
     )
 
 
-def phrase_record(name: str, phrase: str, memory: int, passes: int, lanes: int) -> bytes:
-    """A passphrase slot for the file that `vector` makes under this name."""
+def secrets_of(name: str) -> tuple[bytes, bytes]:
+    """The file key and the salt of the file that `vector` makes under this name."""
     file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
-    return record(PASSPHRASE, passphrase_slot(phrase, file_key, salt, SLOT_SALT, memory, passes, lanes))
+    return file_key, salt
 
 
-def costly_record(memory: int, passes: int, lanes: int) -> bytes:
+def phrase_record(name: str, phrase: str, memory: int, passes: int) -> bytes:
+    """A passphrase slot for the file that `vector` makes under this name."""
+    return record(PASSPHRASE, passphrase_slot(phrase, *secrets_of(name), SLOT_SALT, memory, passes))
+
+
+def costly_record(memory: int, passes: int) -> bytes:
     """A passphrase slot whose parameters a reader refuses."""
-    return record(PASSPHRASE, SLOT_SALT + struct.pack("<3I", memory, passes, lanes) + bytes(48))
+    return record(PASSPHRASE, SLOT_SALT + struct.pack("<2I", memory, passes) + bytes(80))
+
+
+def bare_slot(name: str) -> bytes:
+    """A raw-key slot with the right wrapped key for the file of this name, and no commitment."""
+    slot = raw_slot(KEY, *secrets_of(name))
+    return bytes(32) + slot[32:]
 
 
 def flip(data: bytes, *places: int) -> bytes:
@@ -637,14 +670,20 @@ def write_valid(folder: Path) -> None:
     add("associated_data_empty_file", (0, 0, 0), associated=b"\0", payload=b"", mode=EXACT, sample_bytes=0)
     add("unknown_optional_record", (5, 7, 1), records=record(0x8001, b"from a newer release"))
     name = "passphrase"
-    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, 64, 1, 1))
+    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES))
     # valid.json has the decomposed form of the passphrase, the file was made with the composed one.
     name, phrase = "passphrase_normalized", "cafe\u0301"
-    add(name, (5, 7, 1), key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 64, 2, 2))
-    others = record(RAW, bytes(47)) + record(RAW, bytes(48)) + record(PASSPHRASE, bytes(75)) + record(RAW, b"")
+    add(name, (5, 7, 1), key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 20480, 3))
+    others = record(RAW, bytes(79)) + record(RAW, bytes(80)) + record(PASSPHRASE, bytes(103)) + record(RAW, b"")
     name = "slots_of_others"
-    file_key, salt = (hashlib.sha256(f"{name} {part}".encode()).digest() for part in ("file key", "salt"))
-    add(name, (5, 7, 1), key=None, records=others + record(RAW, raw_slot(KEY, file_key, salt)))
+    add(name, (5, 7, 1), key=None, records=others + record(RAW, raw_slot(KEY, *secrets_of(name))))
+    # Costs of passphrase slots are no affair of a reader with a raw key.
+    add("passphrase_slot_of_others", (5, 7, 1), records=costly_record(8, 1))
+    # Four slots that ask for 786,432 in all: the most.
+    name = "passphrase_slots_4"
+    others = 3 * phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
+    ours = phrase_record(name, PHRASE, 55808, 12)
+    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=others + ours)
     write_json(folder / "valid.json", entries)
 
 
@@ -708,13 +747,18 @@ def write_invalid(folder: Path) -> None:
             vector("net_name_empty", fields=sampled, records=record(NET, bytes(24) + net[28:])),
         ),
         "sampled_16_bit": (damaged, vector("sampled_16_bit", fields={"sample_bytes": 2} | sampled, records=net)),
-        "passphrase_slots_17": (
+        "passphrase_slots_5": (
             damaged,
-            vector("passphrase_slots_17", records=17 * record(PASSPHRASE, bytes(76))),
+            vector("passphrase_slots_5", records=5 * record(PASSPHRASE, bytes(104))),
         ),
         "other_key": (wrong_key, vector("other_key", key=OTHER_KEY)),
         "no_slot": (wrong_key, vector("no_slot", key=None)),
-        "slot_bit_flipped": (wrong_key, flip(good, 108, len(good) - size + 108)),
+        "slot_commitment_flipped": (wrong_key, flip(good, 108, len(good) - size + 108)),
+        "slot_bit_flipped": (damaged, flip(good, 140, len(good) - size + 140)),
+        "slot_without_commitment": (
+            wrong_key,
+            vector("slot_without_commitment", key=None, records=record(RAW, bare_slot("slot_without_commitment"))),
+        ),
         "mac_wrong": (damaged, flip(good, size - 1, len(good) - 1)),
         "height_and_width_swapped": (
             damaged,
@@ -750,17 +794,23 @@ def write_invalid(folder: Path) -> None:
         ),
     }
     limits = {
-        "memory_too_much": (2**20 + 1, 1, 1),
-        "memory_too_little": (31, 1, 4),
-        "passes_0": (64, 0, 1),
-        "passes_17": (64, 17, 1),
-        "lanes_0": (64, 1, 0),
-        "lanes_17": (136, 1, 17),
+        "memory_too_much": [(262145, 2)],
+        "memory_too_little": [(LEAST_MEMORY - 1, 40)],
+        "memory_0": [(0, 3)],
+        "passes_0": [(65536, 0)],
+        "passes_too_few": [(65536, LEAST_PASSES - 1)],
+        "passes_too_many": [(65536, 13)],
+        "cost_of_unequal_slots_too_much": [(262144, 2), (65536, 4), (LEAST_MEMORY, 2)],
+        "cost_in_all_too_much": [(65536, 3), (65536, 3), (65536, 3), (65536, 4)],
+        "last_slot_too_cheap": [(65536, 3), (8, 1)],
+        "most": [(2**32 - 1, 2**32 - 1)],
     }
-    for name, numbers in limits.items():
-        files[f"argon2_{name}"] = damaged, vector(f"argon2_{name}", key=None, records=costly_record(*numbers))
+    for name, slots in limits.items():
+        records = b"".join(costly_record(*numbers) for numbers in slots)
+        files[f"argon2_{name}"] = damaged, vector(f"argon2_{name}", key=None, records=records)
     name = "argon2_other_passphrase"
-    files[name] = wrong_key, vector(name, key=None, records=phrase_record(name, "incorrect horse", 64, 1, 1))
+    records = phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
+    files[name] = wrong_key, vector(name, key=None, records=records)
 
     entries: dict[str, object] = {}
     for name, (error, data) in files.items():

@@ -8,9 +8,12 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
+import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +23,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
+from PIL import Image, ImageCms
 
 import imgcrypt
-from imgcrypt import Key, cipher, cli, container, keychoice
+from imgcrypt import Key, cipher, cli, container, keychoice, pictures
 from imgcrypt.metrics import psnr
+from imgcrypt.pictures.metadata import Metadata
 
 VECTORS = Path(__file__).parent / "vectors"
 Picture = npt.NDArray[Any]
@@ -485,7 +490,7 @@ def test_bad_key_files_are_refused(run: Run, key_file: str) -> None:
     Path("binary.txt").write_bytes(bytes(range(256)))
     fails(run, 1, "typing error", "enc", "a.png", "-k", "typo.txt")
     fails(run, 1, "not text", "enc", "a.png", "-k", "binary.txt")
-    fails(run, 1, "not a key file", "enc", "a.png", "-k", "/dev/null")
+    fails(run, 1, "cannot read the key file /dev/null: it is a device", "enc", "a.png", "-k", "/dev/null")
     fails(run, 1, "cannot read the key file nowhere", "enc", "a.png", "-k", "nowhere")
     fails(run, 1, r"cannot read the key file \.", "enc", "a.png", "-k", ".")
 
@@ -845,3 +850,401 @@ def test_keygen_writes_the_key_to_standard_output(run: Run) -> None:
 def test_demo_makes_nothing_but_a_png(run: Run) -> None:
     assert run("demo", "-o", "stages.jpg").code == 2
     assert not Path("stages.jpg").exists()
+
+
+# --- what a file carries ----------------------------------------------------------------------------------------------
+
+
+def tagged(name: str, image: Picture) -> Metadata:
+    """Write a picture with a profile, EXIF and a place in it, XMP and resolution; what imgcrypt reads of them."""
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif.get_ifd(0x8825)[1], exif.get_ifd(0x8825)[2] = "N", (48.0, 51.0, 24.0)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf/></x:xmpmeta>"
+    said = {"exif": exif, "icc_profile": profile, "xmp": xmp, "dpi": (300, 300)}
+    if name.endswith(".tif"):
+        # Pillow leaves places out of TIFFs.
+        Image.fromarray(image).save("a.jpg", **said)
+        data = pictures.encode(image, ".tif", imgcrypt.read("a.jpg").metadata)
+        Path("a.jpg").unlink()
+        Path(name).write_bytes(data)
+    else:
+        Image.fromarray(image).save(name, **said)
+    found = imgcrypt.read(name).metadata
+    assert None not in (found.profile, found.exif, found.resolution)
+    return found
+
+
+@pytest.mark.parametrize("lossless", [[], ["--lossless"]])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_metadata_come_back(suffix: str, lossless: list[str], run: Run, key_file: str, picture: MakePicture) -> None:
+    said = tagged(f"a{suffix}", picture(40, 50))
+    assert run("enc", f"a{suffix}", "-k", key_file, *lossless).code == 0
+    blob = Path(f"a{suffix}.imgc").read_bytes()
+    for part in (said.profile, said.exif, b"Camera", f"a{suffix}".encode()):
+        assert part is not None
+        assert part not in blob
+    Path(f"a{suffix}").unlink()
+    assert run("dec", f"a{suffix}.imgc", "-k", key_file).code == 0
+    back = "a.png" if suffix == ".jpg" and lossless else f"a{suffix}"
+    found = imgcrypt.read(back).metadata
+    assert Image.open(back).getexif().get_ifd(0x8825)[2] == (48.0, 51.0, 24.0)
+    assert (found.profile, found.xmp) == (said.profile, said.xmp)
+    assert found.resolution == pytest.approx(said.resolution, abs=0.01)
+
+
+def test_strip_leaves_nothing_but_pixels(run: Run, key_file: str, picture: MakePicture) -> None:
+    tagged("a.png", picture(40, 50))
+    assert run("enc", "a.png", "-k", key_file, "--lossless", "--strip").code == 0
+    blob = Path("a.png.imgc").read_bytes()
+    assert container.parse(blob).metadata_bytes == 0
+    assert run("dec", "a.png.imgc", "-k", key_file, "-o", "b.png").code == 0
+    found = imgcrypt.read("b.png")
+    assert found.metadata == Metadata(name="b.png", format="PNG")
+    np.testing.assert_array_equal(found.pixels, picture(40, 50))
+
+
+def test_what_the_output_format_does_not_hold_is_said(run: Run, key_file: str, picture: MakePicture) -> None:
+    tagged("a.png", picture(40, 50))
+    assert run("enc", "a.png", "-k", key_file).code == 0
+    text = run("dec", "a.png.imgc", "-k", key_file, "-o", "a.bmp").text
+    for word in ("color profile", "EXIF", "resolution"):
+        assert f".bmp does not hold the {word}" in text
+    assert "does not hold" not in run("dec", "a.png.imgc", "-k", key_file, "-o", "a.tif").text
+
+
+def test_renamed_file_opens_to_the_original_name_and_format(run: Run, key_file: str) -> None:
+    for name in ("a.tif", "b.bmp", "c.png"):
+        save(name, noise((4, 5, 3)))
+        assert run("enc", name, "-k", key_file, "--lossless").code == 0
+        Path(f"{name}.imgc").rename("renamed")
+        before = Path(name).read_bytes()
+        Path(name).unlink()
+        assert run("dec", "renamed", "-k", key_file).code == 0
+        assert Path(name).read_bytes()[:2] == before[:2]
+        np.testing.assert_array_equal(load(name), noise((4, 5, 3)))
+
+
+def test_default_name_always_works(run: Run, key_file: str) -> None:
+    for i, (name, image) in enumerate(
+        [("a.bmp", noise((4, 5, 4))), ("b.bmp", noise((4, 5), "uint16")), ("c.jpg", noise((3, 3, 4)))]
+    ):
+        said = Metadata(name=name, format={"bmp": "BMP", "jpg": "JPEG"}[name[-3:]])
+        Path(f"{i}.imgc").write_bytes(
+            imgcrypt.encrypt(imgcrypt.Picture(image, metadata=said), Key.load(key_file), lossless=True)
+        )
+        assert run("dec", f"{i}.imgc", "-k", key_file).code == 0
+        np.testing.assert_array_equal(load(f"{name[0]}.png"), image)
+
+
+def test_sampled_jpeg_is_a_jpeg_again_which_is_said(run: Run, key_file: str, picture: MakePicture) -> None:
+    tagged("a.jpg", picture(40, 50))
+    assert run("enc", "a.jpg", "-k", key_file).code == 0
+    Path("a.jpg").unlink()
+    assert "a.jpg: 50 x 40 color; .jpg loses detail, --format png" in run("dec", "a.jpg.imgc", "-k", key_file).text
+    assert Path("a.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert "loses" not in run("dec", "a.jpg.imgc", "-k", key_file, "--format", "png").text
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+    assert run("dec", "a.jpg.imgc", "-k", key_file, "--format", "tif", "-o", "no-suffix").code == 0
+    assert Path("no-suffix").read_bytes().startswith(b"II*\0")
+
+
+def test_name_in_a_file_replaces_nothing(run: Run, key_file: str) -> None:
+    Path("mine").write_text("precious")
+    Path("gift.imgc").write_bytes(imgcrypt.encrypt_bytes(b"other", Key.load(key_file), name="mine"))
+    fails(run, 1, "exists", "dec", "gift.imgc", "-k", key_file)
+    fails(
+        run, 1, "mine, the name that is encrypted in gift.imgc, exists", "dec", "gift.imgc", "-k", key_file, "--force"
+    )
+    assert run("dec", "gift.imgc", "-k", key_file, "--force", "-o", "mine").code == 0
+    assert Path("mine").read_text() == "other"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+@pytest.mark.parametrize("exact", [[], ["--exact"]])
+def test_decrypted_file_is_for_its_owner_or_as_what_it_replaces(exact: list[str], run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    assert run("enc", "a.png", "-k", key_file, *exact).code == 0
+    Path("a.png").chmod(0o640)
+    assert run("dec", "a.png.imgc", "-k", key_file, "--force").code == 0
+    assert stat.S_IMODE(Path("a.png").stat().st_mode) == 0o640
+    Path("a.png").unlink()
+    assert run("dec", "a.png.imgc", "-k", key_file).code == 0
+    assert stat.S_IMODE(Path("a.png").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", bytes(range(256)) * 1000])
+@pytest.mark.parametrize("name", ["a.heic", "a", "käse 図.gif"])
+def test_exact_gives_the_file_back(name: str, data: bytes, run: Run, key_file: str) -> None:
+    Path(name).write_bytes(data)
+    done = run("enc", name, "-k", key_file, "--exact")
+    assert done.code == 0
+    assert "comes back exactly as it is" in done.text
+    Path(f"{name}.imgc").rename("renamed.imgc")
+    Path(name).unlink()
+    assert b"mode        exact" in run("inspect", "renamed.imgc").out
+    assert run("dec", "renamed.imgc", "-k", key_file).code == 0
+    assert Path(name).read_bytes() == data
+    assert run("dec", "renamed.imgc", "-k", key_file, "-o", "-").out == data
+    assert run("dec", "-", "-k", key_file, stdin=run("enc", "-", "-k", key_file, "--exact", stdin=data).out).out == data
+
+
+def test_exact_file_is_recovered_whole_or_not(run: Run, key_file: str) -> None:
+    blob = imgcrypt.encrypt_bytes(bytes(range(200)), Key.load(key_file), name="a.gif")
+    Path("a.gif.imgc").write_bytes(bytes(40) + blob[40:])
+    fails(run, 1, "not an imgcrypt file", "dec", "a.gif.imgc", "-k", key_file)
+    done = run("dec", "a.gif.imgc", "-k", key_file, "--recover")
+    assert done.code == 0
+    assert "authentic" in done.text
+    assert Path("a.gif").read_bytes() == bytes(range(200))
+    Path("b.imgc").write_bytes(blob[:190] + bytes(20) + blob[210:])
+    fails(run, 1, "a.imgc|b.imgc: bytes of the file are lost", "dec", "b.imgc", "-k", key_file, "--recover")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--lossless"], ["--rate", "0.1"], ["--strip"], ["--frame", "0"], ["--net", "a"], ["--target-psnr", "9"]],
+)
+def test_exact_takes_nothing_that_would_change_the_file(options: list[str], run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    fails(run, 2, "--exact", "enc", "a.png", "-k", key_file, "--exact", *options)
+
+
+def test_exact_is_named_where_it_helps(run: Run, key_file: str, picture: MakePicture) -> None:
+    frames = [Image.fromarray(picture(20, 30)) for _ in range(3)]
+    frames[0].rotate(90).save("a.gif", save_all=True, append_images=frames[1:])
+    Path("a.xyz").write_bytes(b"something else")
+    fails(run, 1, "a.gif: the file holds .* pictures.*--frame N, or --exact", "enc", "a.gif", "-k", key_file)
+    fails(run, 1, "a.xyz: .*; --exact encrypts any file", "enc", "a.xyz", "-k", key_file)
+    Image.fromarray(picture(200, 300, texture=False)).save("b.jpg", quality=30)
+    for options in ([], ["--lossless"]):
+        done = run("enc", "b.jpg", "-k", key_file, *options, "--force")
+        assert "b.jpg itself has" in done.text
+        assert "--exact would" in done.text
+    assert run("enc", "a.gif", "-k", key_file, "--frame", "1", "--lossless").code == 0
+    assert run("dec", "a.gif.imgc", "-k", key_file).code == 0
+    np.testing.assert_array_equal(load("a.png"), imgcrypt.read("a.gif", frame=1).pixels)
+
+
+def test_notes_of_the_reader_and_its_limit_reach_the_user(run: Run, key_file: str, picture: MakePicture) -> None:
+    Image.fromarray(picture(20, 30)).convert("CMYK").save("a.tif")
+    assert "a.tif: colors were converted from CMYK" in run("enc", "a.tif", "-k", key_file, "--lossless").text
+    fails(
+        run, 1, "a.tif: .*30 x 20 .*: --max-pixels N", "enc", "a.tif", "-k", key_file, "--max-pixels", "599", "--force"
+    )
+    assert run("enc", "a.tif", "-k", key_file, "--max-pixels", "600", "--force").code == 0
+
+
+# --- manners ----------------------------------------------------------------------------------------------------------
+
+
+def test_several_keys_and_odd_names_are_refused(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    Key.generate().save("key2.txt")
+    Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((4, 5)), Key.load(key_file), lossless=True))
+    for command in (["enc", "a.png"], ["dec", "a.imgc"]):
+        fails(run, 2, "give one key", *command, "-k", key_file, "-k", "key2.txt")
+        fails(run, 1, "the output has no name", *command, "-k", key_file, "-o", "")
+
+
+def test_key_comes_from_standard_input(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    text = Path(key_file).read_bytes()
+    assert run("enc", "a.png", "-k", "-", "--lossless", stdin=text).code == 0
+    assert run("dec", "a.png.imgc", "-k", "-", "-o", "b.png", stdin=text).code == 0
+    np.testing.assert_array_equal(load("b.png"), noise((4, 5)))
+    fails(run, 1, "cannot take the key from standard input", "enc", "a.png", "-k", "-", "-o", "c", stdin=b"no key")
+    fails(run, 1, "standard input.*65,536", "enc", "a.png", "-k", "-", "-o", "c", stdin=bytes(70_000))
+    fails(run, 2, "standard input cannot be both", "enc", "-", "-k", "-", stdin=text)
+
+
+def test_errors_name_the_file(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    Path("a.imgc").write_bytes(imgcrypt.encrypt(noise((4, 5)), Key.load(key_file), lossless=True))
+    Path("text.txt").write_text("words")
+    fails(run, 1, "cannot read a.imgc: .*encrypted picture already", "enc", "a.imgc", "-k", key_file)
+    fails(run, 1, "cannot read key.txt: it is a key file", "enc", key_file, "-k", key_file)
+    fails(run, 1, "text.txt: this is not a key file", "enc", "a.png", "-k", "text.txt")
+    fails(run, 1, "a.png: this is not an imgcrypt file", "dec", "a.png", "-k", key_file, "-o", "b.png")
+    fails(run, 1, "a.png: this is not an imgcrypt file", "inspect", "a.png")
+
+
+def test_damage_names_recover_once(run: Run, key_file: str) -> None:
+    blob = imgcrypt.encrypt(noise((40, 50)), Key.load(key_file), lossless=True)
+    for data in (blob[:-1], blob[:500] + b"x" + blob[501:]):
+        Path("a.imgc").write_bytes(data)
+        fails(run, 1, "a.imgc: .*--recover opens what is left", "dec", "a.imgc", "-k", key_file)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["enc", "nowhere.png", "-p"],
+        ["enc", "folder", "-p"],
+        ["enc", "text.txt", "-p"],
+        ["enc", "deep.png", "-p"],
+        ["enc", "a.png", "-p", "-o", "nowhere/a.imgc"],
+        ["enc", "a.png", "-p", "-o", "folder"],
+        ["dec", "nowhere.imgc", "-p"],
+        ["dec", "folder", "-p"],
+        ["dec", "a.png", "-p"],
+        ["dec", "p.imgc", "-p", "-o", "nowhere/a.png"],
+        ["dec", "p.imgc", "-p", "-o", "a.png"],
+        ["dec", "p.imgc", "-p", "-o", "a.gif"],
+        ["dec", "k.imgc", "-p", "-o", "b.png"],
+    ],
+)
+def test_checks_come_before_questions(arguments: list[str], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keychoice, "_has_terminal", lambda: pytest.fail("asked"))
+    Path("folder").mkdir()
+    Path("text.txt").write_text("words")
+    save("a.png", noise((4, 5)))
+    save("deep.png", noise((4, 5), "uint16"))
+    Path("k.imgc").write_bytes(imgcrypt.encrypt(noise((4, 5)), Key.generate(), lossless=True))
+    Path("p.imgc").write_bytes((VECTORS / "passphrase.imgc").read_bytes())
+    before = contents()
+    done = run(*arguments)
+    assert done.code in (1, 2)
+    assert done.text
+    assert contents() == before
+
+
+def test_quiet_says_nothing_but_warnings(run: Run, key_file: str, picture: MakePicture) -> None:
+    Image.fromarray(picture(60, 70)).convert("CMYK").save("a.tif")
+    assert run("enc", "a.tif", "-k", key_file, "-q", "--lossless") == Done(0, b"", "")
+    assert run("dec", "a.tif.imgc", "-k", key_file, "-q", "-o", "b.png") == Done(0, b"", "")
+    blob = Path("a.tif.imgc").read_bytes()
+    Path("a.tif.imgc").write_bytes(blob[:5000] + bytes(300) + blob[5300:])
+    done = run("dec", "a.tif.imgc", "-k", key_file, "-q", "-o", "c.png", "--recover")
+    assert done.code == 3
+    assert done.text.startswith("warning: the picture is NOT authenticated")
+
+
+def test_json_tells_what_was_done(run: Run, key_file: str, picture: MakePicture) -> None:
+    save("a.png", picture(60, 70))
+    done = run("enc", "a.png", "-k", key_file, "--json")
+    assert (done.code, done.text) == (0, "")
+    told = json.loads(done.out)
+    info = dataclasses.asdict(imgcrypt.inspect(Path("a.png.imgc").read_bytes()))
+    assert told == info | {
+        "input": "a.png",
+        "output": "a.png.imgc",
+        "keys": ["key file"],
+        "notes": [],
+        "psnr": told["psnr"],
+    }
+    assert 25 < told["psnr"] < 60
+    assert json.loads(run("enc", "a.png", "-k", key_file, "--json", "--lossless", "--force").out)["psnr"] is None
+    assert json.loads(run("enc", "a.png", "-k", key_file, "--json", "--exact", "--force").out)["mode"] == "exact"
+    told = json.loads(run("dec", "a.png.imgc", "-k", key_file, "--json", "-o", "b.png").out)
+    assert (told["input"], told["output"], told["mode"]) == ("a.png.imgc", "b.png", "exact")
+    blob = imgcrypt.encrypt(noise((40, 50)), Key.load(key_file), lossless=True)
+    Path("c.imgc").write_bytes(blob[:500] + bytes(40) + blob[540:])
+    done = run("dec", "c.imgc", "-k", key_file, "--json", "--recover")
+    told = json.loads(done.out)
+    assert (done.code, told["authentic"], told["failed_chunks"]) == (3, False, 1)
+    assert told["lost_bytes"] > 0
+    for command in (["enc", "-"], ["enc", "a.png", "-o", "-"], ["dec", "-"], ["dec", "c.imgc", "-o", "-"]):
+        fails(run, 2, "standard output", *command, "-k", key_file, "--json", "--force")
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == Done(0, f"imgcrypt {imgcrypt.__version__}\n".encode(), "")
+
+
+def test_help_tells_defaults_examples_and_exit_codes(run: Run) -> None:
+    texts = {name: " ".join(run(name, "--help").out.decode().split()) for name in ("enc", "dec")}
+    for part in ("[default: 0.18]", "[default: $IMGCRYPT_KEY_FILE]", "[default: hybrid]", "lossy", "--exact"):
+        assert part in texts["enc"]
+    for name, text in texts.items():
+        assert f"imgcrypt {name} photo.jpg" in text
+        for code in ("0 done", "1 failed", "2 wrong usage", "3 recovered", "130 interrupted"):
+            assert code in text
+    assert "lossy" in run("--help").out.decode()
+    assert "[default: all]" in " ".join(run("bench", "quality", "--help").out.decode().split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str, run: Run) -> None:
+    code, out, text = process("--show-completion", shell)
+    assert (code, text) == (0, "")
+    assert out
+    assert b"_IMGCRYPT_COMPLETE" in out
+
+
+def test_names_reach_the_terminal_as_text(run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    Path("a.png").rename("\x1b[2J\n.png")
+    done = run("enc", "\x1b[2J\n.png", "-k", key_file)
+    assert done.code == 0
+    assert "\x1b" not in done.text
+    assert r"\x1b[2J\n.png -> " in done.text
+
+
+def test_warnings_of_libraries_are_not_the_users(run: Run, key_file: str) -> None:
+    data = save("a.png", noise((4, 5, 3)))
+    # A profile that libpng finds fault with, and a truncated EXIF block.
+    chunks = [(b"iCCP", b"p\0\0" + zlib.compress(bytes(200))), (b"eXIf", b"II*\0\xff\xff\0\0")]
+    packed = [len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4) for kind, body in chunks]
+    Path("a.png").write_bytes(data[:33] + b"".join(packed) + data[33:])
+    code, out, text = process("enc", "a.png", "-k", key_file, "--lossless")
+    assert (code, out) == (0, b"")
+    assert all(line.startswith("a.png") for line in text.splitlines()), text
+
+
+def test_compiling_is_told_where_it_happens_alone(run: Run, key_file: str, tmp_path: Path) -> None:
+    save("a.png", noise((4, 5)))
+    texts = []
+    for _ in range(2):
+        environment = {**os.environ, "IMGCRYPT_CACHE": str(tmp_path / "cache")}
+        command = [sys.executable, "-m", "imgcrypt", "enc", "a.png", "-k", key_file, "--lossless", "--force"]
+        done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        texts.append(done.stderr)
+    assert "compiling the cipher" not in texts[1]
+    assert texts[1].startswith("a.png -> ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(("typed", "code"), [(b"\x03", 130), (b"\x04", 1)])
+def test_interrupt_at_a_prompt(typed: bytes, code: int, run: Run) -> None:
+    import pty
+
+    save("a.png", noise((4, 5)))
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ.pop("IMGCRYPT_PASSPHRASE", None)
+        os.execv(sys.executable, [sys.executable, "-m", "imgcrypt", "enc", "a.png", "-p"])
+    out, answered = b"", False
+    while True:
+        try:
+            part = os.read(terminal, 1000)
+        except OSError:
+            break
+        if not part:
+            break
+        out += part
+        if b"Passphrase" in out and not answered:
+            # The prompt throws away what was typed before it.
+            time.sleep(0.2)
+            os.write(terminal, typed)
+            answered = True
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+    assert b"Traceback" not in out
+    assert contents().keys() == {"a.png"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9])
+def test_interrupt_at_work_leaves_nothing(delay: float, run: Run, key_file: str) -> None:
+    save("a.png", noise((1500, 1500, 3)))
+    command = [sys.executable, "-m", "imgcrypt", "enc", "a.png", "-k", key_file]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(delay)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert b"Traceback" not in err
+    assert contents().keys() == {key_file, "a.png"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -9,15 +10,16 @@ import independent
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import Key, WrongKeyError, cipher, container, envelope, keys, slots
+from imgcrypt import Key, WrongKeyError, cipher, container, derivation, envelope, recovery, slots
 from imgcrypt.container import Content, Mode, RecordType, Suite
 from imgcrypt.envelope import Secrets
 from imgcrypt.errors import DamagedError, ImgcryptError, NewerVersionError
 from imgcrypt.keys import RawKey
+from imgcrypt.pictures.metadata import Metadata
 
 Payload = npt.NDArray[np.uint8]
 
@@ -58,7 +60,7 @@ def test_payload_of_any_number_of_chunks_comes_back(suite: Suite, size: int) -> 
     header, payload = envelope.open_(file, KEY)
     np.testing.assert_array_equal(payload, pattern(size))
     assert (header.suite, header.payload_bytes, header.salt) == (suite, size, SECRETS.salt)
-    assert len(file) == header.file_bytes == 2 * (136 + 52) + size + 16 * -(-size // 1024)
+    assert len(file) == header.file_bytes == 2 * 220 + size + 16 * -(-size // 1024)
 
 
 @given(size=st.integers(1, 5000), exponent=st.integers(10, 24), suite=st.sampled_from(Suite))
@@ -104,13 +106,13 @@ def test_any_change_changes_every_chunk(suite: Suite, payload: Payload, secrets:
 
 def test_suites_share_no_chunk() -> None:
     hybrid, chaos = seal(pattern(8192)), seal(pattern(8192), suite=Suite.CHAOS)
-    assert share_equal(hybrid[188:-188], chaos[188:-188]) < 0.05
+    assert share_equal(hybrid[220:-220], chaos[220:-220]) < 0.05
 
 
 @SUITES
 def test_chunks_show_nothing_of_a_flat_payload(suite: Suite) -> None:
     file = seal(np.zeros(65536, np.uint8), suite=suite, chunk_exponent=16)
-    counts = np.bincount(np.frombuffer(file[188 : 188 + 65536], np.uint8), minlength=256)
+    counts = np.bincount(np.frombuffer(file[220 : 220 + 65536], np.uint8), minlength=256)
     # Chi-squared with 255 degrees of freedom: 400 is beyond one in 10**7, a structured byte far beyond.
     assert ((counts - 256) ** 2 / 256).sum() < 400
 
@@ -148,9 +150,9 @@ def test_byte_changed_in_both_copies_of_the_header_is_refused(suite: Suite) -> N
 @SUITES
 def test_chunks_cannot_move_within_or_between_files(suite: Suite) -> None:
     file, other = seal(pattern(2048), suite=suite), seal(pattern(2048)[::-1].copy(), suite=suite)
-    first, second = slice(188, 188 + 1040), slice(188 + 1040, 188 + 2080)
-    swapped = file[:188] + file[second] + file[first] + file[-188:]
-    borrowed = file[:188] + file[first] + other[second] + file[-188:]
+    first, second = slice(220, 220 + 1040), slice(220 + 1040, 220 + 2080)
+    swapped = file[:220] + file[second] + file[first] + file[-220:]
+    borrowed = file[:220] + file[first] + other[second] + file[-220:]
     for forged in (swapped, borrowed):
         assert len(forged) == len(file)
         with pytest.raises(DamagedError):
@@ -160,7 +162,7 @@ def test_chunks_cannot_move_within_or_between_files(suite: Suite) -> None:
 def test_header_of_another_file_is_refused() -> None:
     file, other = seal(pattern(100)), seal(pattern(100), secrets=Secrets(b"g" * 32, b"t" * 32))
     with pytest.raises(DamagedError):
-        envelope.open_(other[:188] + file[188:-188] + other[-188:], KEY)
+        envelope.open_(other[:220] + file[220:-220] + other[-220:], KEY)
 
 
 @SUITES
@@ -192,6 +194,40 @@ def test_file_with_two_slots_opens_for_either_key_alone() -> None:
             envelope.open_(file, key)
 
 
+def test_every_wrong_key_ends_in_one_error() -> None:
+    passphrase = Key.from_passphrase("words")
+    file = with_records(slots.make(passphrase, SECRETS.file_key, SECRETS.salt))
+    sentences = set()
+    for wrong in (Key.generate(), Key.from_passphrase("other words"), RawKey(bytes(32))):
+        with pytest.raises(WrongKeyError) as caught:
+            envelope.open_(file, wrong)
+        sentences.add(str(caught.value))
+    assert len(sentences) == 1
+
+
+def test_slot_with_another_file_key_does_not_pass_the_header() -> None:
+    friend = Key.generate()
+    file = with_records(slots.make(friend, bytes(32), SECRETS.salt))
+    np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
+    with pytest.raises(DamagedError):
+        envelope.open_(file, friend)
+
+
+def test_nothing_that_holds_secrets_or_plaintext_shows_them() -> None:
+    data = b"GPS 48.137154" * 5
+    picture = imgcrypt.Picture(np.frombuffer(data, np.uint8).reshape(5, 13), metadata=Metadata(exif=data))
+    blob = imgcrypt.encrypt(picture, KEY, lossless=True)
+    opened = recovery.open_damaged(blob, KEY)
+    exact = imgcrypt.decrypt_bytes(imgcrypt.encrypt_bytes(data, KEY, name="home.jpg"), KEY)
+    holders = (SECRETS, KEY, opened, imgcrypt.recover(blob, KEY), imgcrypt.decrypt_picture(blob, KEY), exact)
+    for holder in holders:
+        for secret in (SECRETS.file_key, KEY.secret, opened.image_key, data):
+            assert str(secret[:20])[2:-1] not in repr(holder)
+            assert secret[:20].hex() not in repr(holder)
+        assert "home.jpg" not in repr(holder)
+        assert str(data[0]) + ", " + str(data[1]) not in repr(holder)
+
+
 def test_slots_of_other_lengths_are_skipped() -> None:
     real = slots.make(KEY, SECRETS.file_key, SECRETS.salt)
     raw, passphrase = RecordType.RAW_KEY_SLOT, RecordType.PASSPHRASE_SLOT
@@ -207,12 +243,50 @@ def test_unknown_record_is_ignored_from_0x8000_on_and_refused_below() -> None:
 
 
 def test_hostile_argon2_parameters_in_a_file_are_refused_before_argon2_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3, 4) + bytes(48))
+    hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3) + bytes(80))
     file = with_records(hostile)
-    monkeypatch.setattr(keys, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
+    monkeypatch.setattr(derivation, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
     with pytest.raises(DamagedError, match="Argon2id"):
         envelope.open_(file, Key.from_passphrase("words"))
     np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(50))
+
+
+FIELDS = {
+    "suite": st.integers(0, 3),
+    "mode": st.integers(0, 4),
+    "sample_bytes": st.integers(0, 3),
+    "channels": st.integers(0, 5),
+    "height": st.integers(0, 6) | st.just(2**32 - 1),
+    "width": st.integers(0, 6) | st.just(2**32 - 1),
+    "payload_bytes": st.integers(0, 60) | st.just(2**64 - 1),
+    "metadata_bytes": st.integers(0, 9) | st.just(2**32 - 1),
+    "chunk_exponent": st.integers(9, 26),
+    "header_bytes": st.integers(0, 2**16 - 1),
+}
+RECORDS = st.tuples(st.sampled_from([1, 2, 3, 16, 0x8000]), st.binary(max_size=110))
+
+
+@given(
+    fields=st.fixed_dictionaries({}, optional=FIELDS),
+    records=st.lists(RECORDS, max_size=3),
+    payload=st.binary(max_size=60),
+    metadata=st.binary(max_size=9),
+)
+@settings(max_examples=60)
+def test_whatever_a_holder_of_the_key_seals_raises_no_other_error(
+    fields: dict[str, int], records: list[tuple[int, bytes]], payload: bytes, metadata: bytes
+) -> None:
+    area = b"".join(independent.record(*each) for each in records)
+    size = {"height": 1, "width": len(payload)}
+    file = independent.seal_file(
+        payload, size | fields, bytes(32), bytes(32), KEY.secret, records=area, metadata=metadata
+    )
+    for key in (KEY, Key.from_passphrase("words")):
+        for call in (imgcrypt.decrypt, imgcrypt.recover):
+            with contextlib.suppress(ImgcryptError):
+                call(file, key)
+    with contextlib.suppress(ImgcryptError):
+        imgcrypt.inspect(file)
 
 
 def test_opening_changes_no_byte_of_the_file() -> None:

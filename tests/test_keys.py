@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
+import hmac
+import os
+import pickle
+import re
 import stat
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -82,7 +89,7 @@ def test_every_lost_doubled_or_swapped_character_is_detected() -> None:
         TEXT.removeprefix("imgcrypt-"),
         TEXT.replace("key-1", "key-2"),
         f"{TEXT}\n{TEXT}",
-        f"{TEXT}\n{Key(bytes(32)).text()}",
+        f"{TEXT}\n{RawKey(bytes(32)).text()}",
         f"{TEXT} # comment",
         TEXT + "é",
         TEXT[:40] + "\u017f" + TEXT[41:],
@@ -134,9 +141,25 @@ def test_saved_key_loads_and_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "key.txt"
     RawKey(SECRET).save(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["key.txt"]
     assert Key.load(path).secret == SECRET
     assert Key.load(str(path)).secret == SECRET
     assert RawKey(SECRET).fingerprint() in path.read_text()
+
+
+def test_saved_key_and_its_folder_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def counted(handle: int) -> None:
+        synced.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        if synced == ["file"]:
+            assert not (tmp_path / "key.txt").exists()
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    Key.generate().save(tmp_path / "key.txt")
+    assert synced == ["file", "folder"]
 
 
 def test_saving_never_overwrites(tmp_path: Path) -> None:
@@ -182,6 +205,108 @@ def test_bad_key_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(KeyFileError):
         Key.load(path)
+
+
+def test_utf_16_key_file_gets_its_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "key.txt"
+    for encoding in ("utf-16", "utf-16-be"):
+        text = TEXT if encoding == "utf-16" else "\ufeff" + TEXT
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(KeyFileError, match="save it as UTF-8"):
+            Key.load(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\0", "\ud800", "a" * 5000])
+def test_name_that_no_file_can_have_is_refused(name: str, tmp_path: Path) -> None:
+    for call in (Key.load, Key.generate().save):
+        for path in (tmp_path / name, str(tmp_path / name)):
+            with pytest.raises(KeyFileError, match="cannot"):
+                call(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_key_file_of_64_kib_loads_and_a_longer_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key.txt"
+    content = TEXT.encode() + b"\n#"
+    path.write_bytes(content.ljust(2**16, b"#"))
+    assert Key.load(path).secret == SECRET
+    path.write_bytes(content.ljust(2**16 + 1, b"#"))
+    with pytest.raises(KeyFileError, match="longer than 65,536 bytes"):
+        Key.load(path)
+    with path.open("wb") as file:
+        file.truncate(10**12)  # sparse
+    with pytest.raises(KeyFileError, match="longer than 65,536 bytes"):
+        Key.load(path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
+def test_device_is_no_key_file() -> None:
+    for device in ("/dev/zero", "/dev/null"):
+        with pytest.raises(KeyFileError, match="device"):
+            Key.load(device)
+
+
+def test_errors_of_a_key_file_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "key.txt"
+    for content in (b"", TEXT[:-1].encode(), b"\x80", b"\x89PNG\r\n\x1a\n\0\0"):
+        path.write_bytes(content)
+        with pytest.raises(KeyFileError, match=re.escape(str(path))):
+            Key.load(path)
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_no_key_file(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "key.txt"
+        for each in (content, PREFIX.encode() + content):
+            path.write_bytes(each)
+            with pytest.raises(KeyFileError):
+                Key.load(path)
+
+
+@given(st.text(st.characters()))
+def test_arbitrary_names_are_no_key_files(name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.raises(KeyFileError):
+        Key.load(f"{folder}/{name}")
+
+
+@pytest.mark.parametrize("value", [None, 5, b"words", ["words"]])
+def test_what_is_of_another_type_is_a_type_error(value: Any) -> None:
+    for call in (Key.from_passphrase, Key.parse):
+        with pytest.raises(TypeError, match="is a str"):
+            call(value)
+    if not isinstance(value, bytes):
+        with pytest.raises(TypeError, match="bytes"):
+            RawKey(value)
+
+
+def test_keys_compare_by_kind_and_value() -> None:
+    raw, words = RawKey(b"w" * 32), Key.from_passphrase("w" * 32)
+    assert raw == RawKey(b"w" * 32)
+    assert words == Key.from_passphrase("w" * 32)
+    assert Key.from_passphrase("caf\u00e9") == Key.from_passphrase("cafe\u0301")
+    others = [RawKey(b"v" * 32), Key.from_passphrase("w" * 31), Key.from_passphrase("v" * 32), b"w" * 32, None]
+    for key in (raw, words):
+        assert all(key != other for other in others)
+    assert raw != words
+    assert len({raw, RawKey(b"w" * 32), words, Key.from_passphrase("w" * 32), *others[:3]}) == 5
+
+
+def test_keys_compare_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    monkeypatch.setattr(hmac, "compare_digest", lambda *both: bool(compared.append(both)) or both[0] == both[1])
+    assert RawKey(SECRET) != RawKey(bytes(32))
+    assert compared == [(SECRET, bytes(32))]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_keys_are_not_pickled_but_copied_as_themselves(protocol: int) -> None:
+    for key in (RawKey(SECRET), Key.from_passphrase("words")):
+        for holder in (key, [key], {"key": key}):
+            with pytest.raises(TypeError, match=r"hand on its text\(\) or the passphrase"):
+                pickle.dumps(holder, protocol)
+        assert copy.copy(key) is key
+        assert copy.deepcopy({"key": key})["key"] is key
 
 
 def test_missing_key_file_or_folder_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from made_pictures import make_picture
 
 import imgcrypt
-from imgcrypt import Key, cipher, container, envelope, payload, recovery, restoration
+from imgcrypt import Key, cipher, container, derivation, envelope, payload, recovery, restoration
 from imgcrypt.container import MAC_BYTES, Content, Mode, Suite
 from imgcrypt.errors import (
     DamagedError,
@@ -676,7 +677,7 @@ def test_payload_that_does_not_fit_its_picture_is_refused() -> None:
         imgcrypt.recover(forged, KEY, provider="cpu")
 
 
-def test_many_copies_of_the_magic_cost_no_time() -> None:
+def counting_unlocks(patch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
     unlock = envelope.unlock
 
@@ -684,14 +685,90 @@ def test_many_copies_of_the_magic_cost_no_time() -> None:
         calls.append(1)
         return unlock(*arguments)
 
+    patch.setattr(envelope, "unlock", counted)
+    return calls
+
+
+@pytest.mark.parametrize("different", [False, True])
+def test_many_copies_of_the_header_cost_no_time(different: bool) -> None:
     blob = lossless(make_picture(20, 30))
     size = container.parse(blob).header_bytes
-    planted = (blob[: size - MAC_BYTES] + bytes(MAC_BYTES)) * 50
+    macs = (bytes([number if different else 0]) * MAC_BYTES for number in range(50))
+    planted = b"".join(blob[: size - MAC_BYTES] + mac for mac in macs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(envelope, "unlock", counted)
+        calls = counting_unlocks(patch)
         with pytest.raises(DamagedError):
             imgcrypt.recover(planted, KEY)
-    assert len(calls) == 2
+    assert len(calls) == (recovery.MOST_HEADERS if different else 1)
+
+
+def other_file() -> bytes:
+    return imgcrypt.encrypt(make_picture(9, 9), Key.generate(), lossless=True)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        (container.MAGIC, container.MAGIC),
+        (container.MAGIC * 3000, container.MAGIC),
+        ("header", "header"),
+        ("header", b""),
+        (b"", "header"),
+        (b"words", "header"),
+        ("changed header", "changed header"),
+        ("other file", "other file"),
+        ("pair of headers", b""),
+        (b"", "pair of headers"),
+        ("headers at the wrong distance", "headers at the wrong distance"),
+    ],
+    ids=str,
+)
+def test_what_is_put_around_a_file_does_not_hide_it(before: bytes | str, behind: bytes | str) -> None:
+    image = make_picture(40, 50)
+    blob = lossless(image)
+    header = container.parse(blob)
+    head = blob[: header.header_bytes]
+    between = header.trailer_at - len(head)
+    parts = {
+        "header": head,
+        "changed header": head[:-1] + bytes([head[-1] ^ 1]),
+        "other file": other_file(),
+        "pair of headers": head + bytes(between) + head,
+        "headers at the wrong distance": (head + bytes(between // 2)) * 3,
+    }
+    one, other = (each if isinstance(each, bytes) else parts[each] for each in (before, behind))
+    done = imgcrypt.recover(one + blob + other, KEY)
+    assert (done.authentic, done.failed_chunks) == (True, 0)
+    np.testing.assert_array_equal(done.image, image)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_damaged_chunks_between_planted_headers_lie_where_the_right_pair_says() -> None:
+    image = make_picture(40, 50)
+    blob = lossless(image)
+    size = container.parse(blob).header_bytes
+    forged = bytearray(blob)
+    for number in range(container.parse(blob).chunks):
+        forged[container.parse(blob).chunk_at(number)[0]] ^= 1
+    alone = imgcrypt.recover(bytes(forged), KEY)
+    assert alone.failed_chunks == alone.chunks
+    planted = imgcrypt.recover(blob[:size] + bytes(forged) + blob[:size], KEY)
+    np.testing.assert_array_equal(planted.image, alone.image)
+    assert planted.lost_bytes == alone.lost_bytes
+
+
+def test_passphrase_is_tried_on_few_hostile_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+    monkeypatch.setattr(derivation, "argon2id", lambda *_: runs.append(1) or os.urandom(32))
+    size = {"height": 5, "width": 7}
+    salts = [number.to_bytes(32, "little") for number in range(30)]
+    slot = independent.costly_record(64 * 1024, 3)
+    files = [independent.seal_file(bytes(35), size, bytes(32), salt, None, records=4 * slot) for salt in salts]
+    with pytest.raises(WrongKeyError):
+        imgcrypt.recover(b"".join(files), Key.from_passphrase("words"))
+    # One run serves slots with the same parameters.
+    assert 0 < len(runs) <= 4 * recovery.MOST_HEADERS
 
 
 @given(st.data())

@@ -1,23 +1,30 @@
-"""Key slots: they open for their key alone, and hostile ones cost nothing."""
+"""Key slots: they open for their key alone, commit to it, and hostile ones cost little."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import hmac
 import os
-import subprocess
-import sys
+from collections.abc import Sequence
 
 import pytest
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrypt import DamagedError, Key, keys, slots
+from imgcrypt import DamagedError, Key, derivation, slots
 from imgcrypt.container import RecordType
 from imgcrypt.keys import RawKey
 
 FILE_KEY, SALT = bytes(range(32)), bytes(range(32, 64))
+RAW, PASSPHRASE = RecordType.RAW_KEY_SLOT, RecordType.PASSPHRASE_SLOT
+HONEST = (64 * 1024, 3)
 
 
 @pytest.fixture
@@ -25,12 +32,21 @@ def counted_argon2id(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Argon2id replaced by a quick hash; the list holds the parameters of every run."""
     runs = []
 
-    def quick(passphrase: bytes, parameters: keys.Argon2id) -> bytes:
+    def quick(passphrase: bytes, parameters: derivation.Argon2id) -> bytes:
         runs.append(slots.PASSPHRASE.pack(*parameters))
         return hashlib.sha256(passphrase + runs[-1]).digest()
 
-    monkeypatch.setattr(keys, "argon2id", quick)
+    monkeypatch.setattr(derivation, "argon2id", quick)
     return runs
+
+
+def opened(key: Key, kind: int, body: bytes, salt: bytes = SALT) -> bytes | None:
+    return slots.unlock(key, ((kind, body),), salt)
+
+
+def asking(*costs: tuple[int, int]) -> list[tuple[int, bytes]]:
+    """Passphrase slots that ask for so many KiB and passes, and fit no passphrase."""
+    return [(PASSPHRASE, slots.PASSPHRASE.pack(os.urandom(16), *cost) + bytes(80)) for cost in costs]
 
 
 @given(
@@ -51,20 +67,20 @@ def test_hkdf_is_rfc_5869s(secret: bytes, salt: bytes, purpose: bytes, length: i
 def test_raw_key_slot_opens_for_its_key_and_salt_alone() -> None:
     key = Key.generate()
     kind, body = slots.make(key, FILE_KEY, SALT)
-    assert (kind, len(body)) == (RecordType.RAW_KEY_SLOT, 48)
-    assert slots.open_slot(key, kind, body, SALT) == FILE_KEY
-    assert slots.open_slot(RawKey(key.secret), kind, body, SALT) == FILE_KEY
-    assert slots.open_slot(Key.generate(), kind, body, SALT) is None
-    assert slots.open_slot(key, kind, body, bytes(32)) is None
+    assert (kind, len(body)) == (RAW, 80)
+    assert opened(key, kind, body) == FILE_KEY
+    assert opened(RawKey(key.secret), kind, body) == FILE_KEY
+    assert opened(Key.generate(), kind, body) is None
+    assert opened(key, kind, body, bytes(32)) is None
 
 
 def test_passphrase_slot_opens_for_its_passphrase_and_salt_alone() -> None:
     kind, body = slots.make(Key.from_passphrase("right"), FILE_KEY, SALT)
-    assert (kind, len(body)) == (RecordType.PASSPHRASE_SLOT, 76)
-    assert slots.PASSPHRASE.unpack(body[:28])[1:] == (64 * 1024, 3, 4)
-    assert slots.open_slot(Key.from_passphrase("right"), kind, body, SALT) == FILE_KEY
-    assert slots.open_slot(Key.from_passphrase("wrong"), kind, body, SALT) is None
-    assert slots.open_slot(Key.from_passphrase("right"), kind, body, bytes(32)) is None
+    assert (kind, len(body)) == (PASSPHRASE, 104)
+    assert slots.PASSPHRASE.unpack(body[:24])[1:] == HONEST
+    assert opened(Key.from_passphrase("right"), kind, body) == FILE_KEY
+    assert opened(Key.from_passphrase("wrong"), kind, body) is None
+    assert opened(Key.from_passphrase("right"), kind, body, bytes(32)) is None
 
 
 def test_passphrase_slots_never_share_a_salt(counted_argon2id: list[bytes]) -> None:
@@ -77,93 +93,165 @@ def test_slot_of_the_other_kind_is_skipped_without_argon2(counted_argon2id: list
     key, passphrase = Key.generate(), Key.from_passphrase("words")
     for_key, for_passphrase = slots.make(key, FILE_KEY, SALT), slots.make(passphrase, FILE_KEY, SALT)
     counted_argon2id.clear()
-    assert slots.open_slot(passphrase, *for_key, SALT) is None
-    assert slots.open_slot(key, *for_passphrase, SALT) is None
+    assert opened(passphrase, *for_key) is None
+    assert opened(key, *for_passphrase) is None
     # The bytes of a passphrase must not serve as a raw key, nor the other way round.
     raw, derived = RawKey(b"p" * 32), Key.from_passphrase("p" * 32)
-    assert slots.open_slot(raw, *slots.make(derived, FILE_KEY, SALT), SALT) is None
-    assert slots.open_slot(derived, *slots.make(raw, FILE_KEY, SALT), SALT) is None
+    assert opened(raw, *slots.make(derived, FILE_KEY, SALT)) is None
+    assert opened(derived, *slots.make(raw, FILE_KEY, SALT)) is None
     assert len(counted_argon2id) == 1
 
 
-@pytest.mark.parametrize("kind", [RecordType.RAW_KEY_SLOT, RecordType.PASSPHRASE_SLOT, RecordType.NET, 0x8000, 3])
-@pytest.mark.parametrize("length", [0, 1, 47, 49, 75, 77, 1000])
+@pytest.mark.parametrize("kind", [RAW, PASSPHRASE, RecordType.NET, 0x8000, 3])
+@pytest.mark.parametrize("length", [0, 1, 48, 76, 79, 81, 103, 105, 1000])
 def test_slot_of_another_length_or_record_is_skipped(kind: int, length: int, counted_argon2id: list[bytes]) -> None:
     for key in (Key.generate(), Key.from_passphrase("words")):
-        assert slots.open_slot(key, kind, bytes(length), SALT) is None
+        assert opened(key, kind, bytes(length)) is None
     assert counted_argon2id == []
 
 
+@pytest.mark.parametrize("given", [None, "words", b"k" * 32])
+def test_what_is_no_key_is_refused(given: object) -> None:
+    with pytest.raises(TypeError, match=r"imgcrypt\.Key"):
+        slots.make(given, FILE_KEY, SALT)
+    with pytest.raises(TypeError, match=r"imgcrypt\.Key"):
+        slots.unlock(given, (), SALT)
+
+
 @pytest.mark.parametrize(
-    ("memory", "passes", "lanes"),
+    "costs",
     [
-        (1024 * 1024 + 1, 3, 4),
-        (2**32 - 1, 1, 1),
-        (65536, 17, 4),
-        (65536, 2**32 - 1, 4),
-        (65536, 3, 17),
-        (65536, 0, 4),
-        (65536, 3, 0),
-        (0, 3, 4),
-        (31, 3, 4),
-        (0, 0, 0),
-        (2**32 - 1, 2**32 - 1, 2**32 - 1),
+        [(256 * 1024 + 1, 2)],
+        [(2**32 - 1, 1)],
+        [(2**32 - 1, 2**32 - 1)],
+        [(65536, 13)],
+        [(65536, 2**32 - 1)],
+        [(65536, 1)],
+        [(65536, 0)],
+        [(19 * 1024 - 1, 40)],
+        [(8, 1)],
+        [(0, 0)],
+        [HONEST, (8, 1)],
+        [HONEST, HONEST, HONEST, (65536, 4)],
+        [(256 * 1024, 3), (19 * 1024, 2)],
     ],
 )
 def test_hostile_parameters_are_refused_before_argon2_runs(
-    memory: int, passes: int, lanes: int, monkeypatch: pytest.MonkeyPatch
+    costs: Sequence[tuple[int, int]], counted_argon2id: list[bytes]
 ) -> None:
-    monkeypatch.setattr(keys, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
-    body = slots.PASSPHRASE.pack(bytes(16), memory, passes, lanes) + bytes(48)
-    with pytest.raises(DamagedError, match="Argon2id"):
-        slots.open_slot(Key.from_passphrase("words"), RecordType.PASSPHRASE_SLOT, body, SALT)
-    assert slots.open_slot(Key.generate(), RecordType.PASSPHRASE_SLOT, body, SALT) is None
+    honest = slots.make(Key.from_passphrase("words"), FILE_KEY, SALT)
+    counted_argon2id.clear()
+    for records in (asking(*costs), [honest, *asking(*costs)]):
+        with pytest.raises(DamagedError, match="Argon2id"):
+            slots.unlock(Key.from_passphrase("words"), records, SALT)
+        assert slots.unlock(Key.generate(), records, SALT) is None
+    assert counted_argon2id == []
 
 
-@pytest.mark.parametrize(("memory", "passes", "lanes"), [(1024 * 1024, 16, 16), (8, 1, 1), (128, 1, 16)])
-def test_parameters_up_to_the_limits_are_tried(
-    memory: int, passes: int, lanes: int, counted_argon2id: list[bytes]
-) -> None:
-    body = slots.PASSPHRASE.pack(bytes(16), memory, passes, lanes) + bytes(48)
-    assert slots.open_slot(Key.from_passphrase("words"), RecordType.PASSPHRASE_SLOT, body, SALT) is None
-    assert len(counted_argon2id) == 1
+@pytest.mark.parametrize("costs", [[(256 * 1024, 3)], [(19 * 1024, 2)] * 4, [HONEST] * 4, [(65536, 12)]])
+def test_parameters_up_to_the_limits_are_tried(costs: Sequence[tuple[int, int]], counted_argon2id: list[bytes]) -> None:
+    assert slots.unlock(Key.from_passphrase("words"), asking(*costs), SALT) is None
+    assert len(counted_argon2id) == len(costs)
 
 
-def test_argon2id_takes_the_parameters_in_the_order_of_the_format() -> None:
-    parameters = b"0123456789abcdef" + bytes.fromhex("60000000 02000000 03000000")
-    expected = Argon2id(salt=b"0123456789abcdef", length=32, iterations=2, lanes=3, memory_cost=96).derive(b"words")
-    assert keys.argon2id(b"words", keys.Argon2id(*slots.PASSPHRASE.unpack(parameters))) == expected
+@given(kind=st.sampled_from([RAW, PASSPHRASE]), body=st.binary(max_size=120), salt=st.binary(min_size=32, max_size=32))
+def test_arbitrary_slots_open_for_nobody_and_raise_nothing_else(kind: int, body: bytes, salt: bytes) -> None:
+    for key in (RawKey(bytes(32)), Key.from_passphrase("words")):
+        # Of the length of a passphrase slot, it asks for an impossible amount of memory, all but surely.
+        with contextlib.suppress(DamagedError):
+            assert opened(key, kind, body, salt) is None
 
 
 def test_argon2_runs_once_to_seal_and_open_again_but_anew_for_another_file(counted_argon2id: list[bytes]) -> None:
     key, other_salt = Key.from_passphrase("words"), os.urandom(32)
     first = slots.make(key, FILE_KEY, SALT)
-    assert slots.open_slot(key, *first, SALT) == FILE_KEY
+    assert opened(key, *first) == FILE_KEY
     assert len(counted_argon2id) == 1
     second = slots.make(key, FILE_KEY, other_salt)
-    assert slots.open_slot(key, *first, SALT) == FILE_KEY
-    assert slots.open_slot(key, *second, other_salt) == FILE_KEY
+    assert opened(key, *first) == FILE_KEY
+    assert opened(key, *second, other_salt) == FILE_KEY
     assert len(counted_argon2id) == 4
 
 
-def test_threads_derive_at_once_without_waiting_for_each_other_forever() -> None:
-    program = """
-import threading
-from imgcrypt import Key, slots
+# --- commitment -------------------------------------------------------------------------------------------------------
 
-opened = []
 
-def work():
-    record = slots.make(Key.from_passphrase("words"), bytes(32), bytes(32))
-    opened.append(slots.open_slot(Key.from_passphrase("words"), *record, bytes(32)) == bytes(32))
+def test_changed_commitment_is_another_key_and_changed_wrapping_is_damage() -> None:
+    key = Key.generate()
+    kind, body = slots.make(key, FILE_KEY, SALT)
+    for at in range(len(body)):
+        forged = bytearray(body)
+        forged[at] ^= 1
+        if at < 32:
+            assert opened(key, kind, bytes(forged)) is None
+            continue
+        with pytest.raises(DamagedError):
+            opened(key, kind, bytes(forged))
+        assert opened(Key.generate(), kind, bytes(forged)) is None
 
-threads = [threading.Thread(target=work) for _ in range(4)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-print(opened)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert done.stderr == ""
-    assert done.stdout == "[True, True, True, True]\n"
+
+# GCM's field, GF(2^128): NIST SP 800-38D, section 6.3. An element is a block as a big-endian integer, whose highest bit
+# is the coefficient of 1.
+ONE = 1 << 127
+
+
+def product(x: int, y: int) -> int:
+    total = 0
+    for bit in range(128):
+        if x >> (127 - bit) & 1:
+            total ^= y
+        y = y >> 1 ^ (0xE1 << 120 if y & 1 else 0)
+    return total
+
+
+def power(x: int, exponent: int) -> int:
+    result = ONE
+    while exponent:
+        if exponent & 1:
+            result = product(result, x)
+        x, exponent = product(x, x), exponent >> 1
+    return result
+
+
+def solve(rows: list[list[int]]) -> list[int]:
+    """Gauss and Jordan: the solution of linear equations, each its coefficients and then its right side."""
+    for at in range(len(rows)):
+        pivot = next(number for number in range(at, len(rows)) if rows[number][at])
+        rows[at], rows[pivot] = rows[pivot], rows[at]
+        inverse = power(rows[at][at], 2**128 - 2)
+        rows[at] = [product(inverse, each) for each in rows[at]]
+        for number, row in enumerate(rows):
+            if number != at and row[at]:
+                rows[number] = [each ^ product(row[at], own) for each, own in zip(row, rows[at], strict=True)]
+    return [row[-1] for row in rows]
+
+
+def fitting_all(wrapping_keys: Sequence[bytes]) -> bytes:
+    """48 bytes that AES-GCM opens under each of three keys: two blocks of ciphertext and the tag.
+
+    The tag is C1 H^3 + C2 H^2 + (lengths) H + E(nonce ‖ 1): three equations for three unknown blocks.
+    """
+    rows = []
+    for key in wrapping_keys:
+        block = Cipher(AES(key), ECB()).encryptor()
+        h, mask = (int.from_bytes(block.update(each)) for each in (bytes(16), bytes(15) + b"\x01"))
+        right = product(8 * 32, h) ^ mask
+        rows.append([power(h, 3), power(h, 2), ONE, right])
+    return b"".join(each.to_bytes(16) for each in solve(rows))
+
+
+def test_slot_that_aes_gcm_would_open_under_three_keys_opens_for_one_at_most() -> None:
+    keys = [Key.generate() for _ in range(3)]
+    derived = [slots.hkdf(key.secret, SALT, b"slot raw key", 64) for key in keys]
+    collision = fitting_all([each[:32] for each in derived])
+    # So it was with AES-GCM alone: three keys fit.
+    file_keys = {AESGCM(each[:32]).decrypt(bytes(12), collision, None) for each in derived}
+    assert len(file_keys) == 3
+    with pytest.raises(InvalidTag):
+        AESGCM(bytes(32)).decrypt(bytes(12), collision, None)
+    for chosen in range(3):
+        slot = RAW, derived[chosen][32:] + collision
+        fits = [opened(key, *slot) is not None for key in keys]
+        assert fits == [number == chosen for number in range(3)]
+    mixed = bytes(functools.reduce(lambda x, y: x ^ y, each) for each in zip(*(d[32:] for d in derived), strict=True))
+    assert [opened(key, RAW, mixed + collision) for key in keys] == [None] * 3

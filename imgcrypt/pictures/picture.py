@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Picture:
     """What :func:`imgcrypt.read` and :func:`imgcrypt.decrypt_picture` return."""
 
-    pixels: Pixels
+    pixels: Pixels = dataclasses.field(repr=False)
     """uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha; upright."""
     format: str | None = None
     """Name of the file's format: PNG, JPEG, TIFF, ..."""
@@ -31,7 +31,7 @@ class Picture:
     """Which of them this is, from 0."""
     orientation: int = 1
     """1 to 8 as in EXIF: how the stored picture was turned and mirrored. The pixels are upright already."""
-    metadata: Metadata = dataclasses.field(default_factory=Metadata)
+    metadata: Metadata = dataclasses.field(default_factory=Metadata, repr=False)
     """Profile, EXIF, XMP, resolution and so on; the orientation in it is 1."""
     notes: tuple[str, ...] = ()
     """One sentence for each thing that was converted, or is in the file and not here."""

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import importlib.resources
 import json
+import re
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -45,7 +46,12 @@ class Entry:
 
     @classmethod
     def from_json(cls, entry: dict[str, Any], folder: Traversable) -> Entry:
-        """From an element of the manifest in ``folder``."""
+        """From an element of the manifest in ``folder``.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing, of another type, or of an impossible value.
+        """
+        _check(entry)
         return cls(
             name=entry["name"],
             color_rate=entry["color_rate"],
@@ -104,13 +110,28 @@ def entries() -> tuple[Entry, ...]:
     """Every net of the package, in the order in which they were made.
 
     Raises:
-        NetError: the manifest is missing.
+        NetError: the manifest is missing or damaged.
     """
     try:
-        manifest = json.loads((FOLDER / "manifest.json").read_text())
+        manifest = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
+        if not isinstance(manifest, list):
+            raise TypeError("a list")
+        return tuple(Entry.from_json(entry, FOLDER) for entry in manifest)
     except OSError as error:
         raise NetError(f"cannot read the nets' manifest: {error.strerror}; install imgcrypt again") from None
-    return tuple(Entry.from_json(entry, FOLDER) for entry in manifest)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise NetError(f"the nets' manifest is damaged ({error!r}); install imgcrypt again") from None
+
+
+def _check(entry: dict[str, Any]) -> None:
+    kinds: dict[str, Any] = {"name": str, "layout": str, "block": int, "block_bytes": int, "halo": int}
+    kinds |= dict.fromkeys(("color_rate", "gray_rate"), int | float | None)
+    for field, kind in kinds.items():
+        if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
+            raise TypeError(field)
+    for part in ("sampler", "reconstructor", *(["tables"] if "tables" in entry else [])):
+        if not re.fullmatch(r"[\w.-]+", entry[part]["file"]) or not re.fullmatch("[0-9a-f]{64}", entry[part]["sha256"]):
+            raise ValueError(part)
 
 
 def choose(net: str | None, rate: float | None, channels: int) -> Entry:

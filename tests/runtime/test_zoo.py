@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imgcrypt import NetError, container
 from imgcrypt.container import NetRecord
@@ -75,6 +80,64 @@ def test_listed_net_is_there_and_is_what_the_manifest_says(listed: Entry) -> Non
 def test_every_file_in_the_zoo_is_listed() -> None:
     listed = {getattr(entry, part) for entry in zoo.entries() for part in [*PARTS, "tables"]} - {None}
     assert listed == {*zoo.FOLDER.glob("*.onnx"), *zoo.FOLDER.glob("*.npz")}
+
+
+def refused(folder: Path, content: bytes) -> None:
+    (folder / "manifest.json").write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, "FOLDER", folder)
+        with pytest.raises(NetError, match=r"manifest.*install imgcrypt again"):
+            zoo.entries.__wrapped__()
+
+
+def genuine() -> list[dict[str, Any]]:
+    manifest = json.loads((zoo.FOLDER / "manifest.json").read_text("utf-8"))
+    assert len(manifest) == len(zoo.entries())
+    return list(manifest)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[", b"\xff\xfe[", b"{}", b"7", b"null", b'"text"', b"[1]", b"[null]", b"[{}]", b"[[]]", b"[" * 10**5],
+)
+def test_malformed_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
+    refused(tmp_path, content)
+
+
+def test_missing_manifest_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    with pytest.raises(NetError, match="cannot read"):
+        zoo.entries.__wrapped__()
+
+
+FIELDS = ["name", "color_rate", "gray_rate", "layout", "block", "block_bytes", "halo", "sampler", "reconstructor"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("value", [True, [], {}, {"file": "../b", "sha256": "0" * 64}, {"file": "b", "sha256": "0"}])
+def test_entry_with_a_malformed_or_missing_field_is_refused(field: str, value: object, tmp_path: Path) -> None:
+    entry = genuine()[0]
+    refused(tmp_path, json.dumps([entry | {field: value}]).encode())
+    del entry[field]
+    refused(tmp_path, json.dumps([entry]).encode())
+
+
+@pytest.mark.parametrize(("field", "value"), [("name", 5), ("block", "33"), ("block", None), ("gray_rate", "0.1")])
+def test_entry_with_a_field_of_another_type_is_refused(field: str, value: object, tmp_path: Path) -> None:
+    refused(tmp_path, json.dumps([genuine()[0] | {field: value}]).encode())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(FIELDS) | st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON.filter(bool) | st.lists(st.fixed_dictionaries(dict.fromkeys(FIELDS, JSON)), min_size=1))
+def test_arbitrary_manifest_is_refused(value: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        refused(Path(folder), json.dumps(value).encode())
 
 
 @pytest.mark.parametrize("part", PARTS)
