@@ -4,7 +4,7 @@
     python examples/video.py open clip.sealed back.avi key.txt
 
 The sealed file is one encrypted picture after the other, each behind its length (4 bytes, big-endian). Frames are kept
-exactly, at more than 60 frames of 1080p a second on two cores; leave out ``lossless`` for smaller and slower ones.
+exactly, at more than 60 frames of 1080p a second on two cores; leave out ``raw`` for smaller and slower ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def seal(video: Path, sealed: Path, key: imgcrypt.Key) -> int:
     count = 0
     with sealed.open("xb") as file:
         for frame in frames(video):
-            blob = imgcrypt.encrypt(frame, key, lossless=True)
+            blob = imgcrypt.encrypt(frame, key, raw=True)
             file.write(LENGTH.pack(len(blob)) + blob)
             count += 1
     return count

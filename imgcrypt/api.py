@@ -11,7 +11,7 @@ from imgcrypt.arrays import Image as Image  # part of the signatures here
 from imgcrypt.arrays import ImageLike
 from imgcrypt.context import Codec
 from imgcrypt.info import Info
-from imgcrypt.inputs import NetName, Provider, SuiteName
+from imgcrypt.inputs import NetName, Provider, Quality, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.pictures.metadata import Metadata
@@ -25,6 +25,7 @@ def encrypt(
     key: Key,
     *,
     lossless: bool = False,
+    raw: bool = False,
     rate: float | None = None,
     target_psnr: float | None = None,
     net: NetName | None = None,
@@ -35,16 +36,18 @@ def encrypt(
     """Encrypt a picture into the bytes of an ``.imgc`` file. For many pictures there is imgcrypt.Codec.
 
     Args:
-        image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16. A NumPy
-            array in any memory layout, a Pillow picture, or whatever else has an array interface. Of a Picture, as
-            imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them back.
+        image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` or ``raw`` also
+            uint16. A NumPy array in any memory layout, a Pillow picture, or whatever else has an array interface. Of a
+            Picture, as imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them back.
         key: who may open it.
-        lossless: keep every sample exactly instead of sampling the picture. An alpha channel is always
-            kept exactly.
+        lossless: keep every sample exactly instead of sampling the picture, compressed by JPEG XL. An alpha channel is
+            always kept exactly.
+        raw: keep every sample exactly and do not compress: the length tells nothing but the picture's size, and what
+            is left of a damaged file can be recovered.
         rate: bytes of measurements per sample (a gray pixel is one sample, a color pixel three), from 0.005 to
-            0.75 for the default net; ``None`` takes 0.18.
-        target_psnr: instead of a rate, the PSNR in dB that the picture is to come back with, alpha not counted:
-            the smallest rate that reaches it is searched, which takes some ten reconstructions.
+            0.75 for the default net: the length then tells nothing but the picture's size.
+        target_psnr: instead of a rate, the PSNR in dB that the picture is to come back with at least, alpha not
+            counted, in about the fewest bytes. Where neither is given, the default net takes 42 dB.
         net: name or kind of the sampling net; ``None`` takes the default. See imgcrypt.runtime.zoo for all.
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with
             authentication only, for research; see docs/threat-model.md).
@@ -57,17 +60,26 @@ def encrypt(
         ProviderError: the provider does not start.
     """
     return Codec(key, net=net, suite=suite, provider=provider).encrypt(
-        image, lossless=lossless, rate=rate, target_psnr=target_psnr, associated_data=associated_data
+        image, lossless=lossless, raw=raw, rate=rate, target_psnr=target_psnr, associated_data=associated_data
     )
 
 
-def decrypt(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Image:
+def decrypt(
+    blob: Buffer,
+    key: Key,
+    *,
+    provider: Provider = "auto",
+    quality: Quality = "best",
+    associated_data: Buffer = b"",
+) -> Image:
     """The picture in the bytes of an ``.imgc`` file.
 
     Args:
         blob: the whole file: bytes, or a view of them of any kind.
         key: the one it was made with.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
+        quality: ``best``; or ``fast``, which leaves out the default net: a few tenths of a dB less, in a third of the
+            time or so.
         associated_data: the bytes that it was made with.
 
     Returns:
@@ -80,15 +92,22 @@ def decrypt(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    return Codec(key, provider=provider).decrypt(blob, associated_data=associated_data)
+    return Codec(key, provider=provider, quality=quality).decrypt(blob, associated_data=associated_data)
 
 
-def decrypt_picture(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Picture:
+def decrypt_picture(
+    blob: Buffer,
+    key: Key,
+    *,
+    provider: Provider = "auto",
+    quality: Quality = "best",
+    associated_data: Buffer = b"",
+) -> Picture:
     """As :func:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it.
 
     ``imgcrypt.pictures.encode(picture.pixels, ".png", picture.metadata)`` makes a file of both.
     """
-    return Codec(key, provider=provider).decrypt_picture(blob, associated_data=associated_data)
+    return Codec(key, provider=provider, quality=quality).decrypt_picture(blob, associated_data=associated_data)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -37,7 +37,6 @@ from imgcrypt.shell import run, say
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
     from imgcrypt.arrays import Image
-    from imgcrypt.container import Header
     from imgcrypt.info import Info
     from imgcrypt.pictures import Picture
     from imgcrypt.pictures.metadata import Metadata
@@ -56,6 +55,13 @@ class Suite(StrEnum):
 
     HYBRID = "hybrid"
     CHAOS = "chaos"
+
+
+class Quality(StrEnum):
+    """How sampled pictures are rebuilt."""
+
+    BEST = "best"
+    FAST = "fast"
 
 
 class Written(StrEnum):
@@ -165,14 +171,18 @@ def enc(
         typer.Option("-o", "--output", metavar="FILE", help="- is standard output [default: PICTURE.imgc]"),
     ] = None,
     lossless: Annotated[bool, typer.Option("--lossless", help="keep every sample exactly")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="as --lossless, not compressed: larger, but the length tells nothing")
+    ] = False,
     exact: Annotated[bool, typer.Option("--exact", help="keep the file as it is, of any format and kind")] = False,
-    rate: Annotated[
-        float | None, typer.Option(help="bytes of measurements per sample, 0.005 to 0.75 [default: 0.18]")
-    ] = None,
+    rate: Annotated[float | None, typer.Option(help="bytes of measurements per sample, 0.005 to 0.75")] = None,
     target_psnr: Annotated[
-        float | None, typer.Option(metavar="DB", help="instead of a rate: the smallest that comes back with this PSNR")
+        float | None,
+        typer.Option(
+            metavar="DB", help="the PSNR that it comes back with, in as few bytes as that takes [default: 42]"
+        ),
     ] = None,
-    net: Annotated[str | None, typer.Option(help="the sampling net [default: anyrate]")] = None,
+    net: Annotated[str | None, typer.Option(help="the sampling net [default: picture]")] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="leave out profile, EXIF (with places), XMP, resolution and name")
     ] = False,
@@ -191,7 +201,7 @@ def enc(
     (profile, EXIF, XMP, its name) is encrypted too, and comes back.
 
     \b
-    imgcrypt enc photo.jpg -k key.txt                       a fifth of the samples' bytes, or so
+    imgcrypt enc photo.jpg -k key.txt                       as small as 42 dB allow
     imgcrypt enc photo.jpg -p --target-psnr 40              by a passphrase, as small as 40 dB allow
     imgcrypt enc scan.tif -k key.txt --lossless --strip     every sample, and nothing else
     imgcrypt enc clip.gif -k key.txt --exact                the file itself
@@ -203,11 +213,11 @@ def enc(
             param_hint="-o",
         )
     chosen = (rate, target_psnr, net) != (None, None, None)
-    if lossless and chosen:
+    if (lossless or raw) and chosen:
         raise typer.BadParameter(
             "it keeps every sample: leave out --rate, --target-psnr and --net", param_hint="--lossless"
         )
-    if exact and (lossless or chosen or strip or frame is not None):
+    if exact and (lossless or raw or chosen or strip or frame is not None):
         raise typer.BadParameter("it keeps the file as it is: leave out all that would change it", param_hint="--exact")
     if rate is not None and target_psnr is not None:
         raise typer.BadParameter("leave out --rate, which it finds", param_hint="--target-psnr")
@@ -234,7 +244,7 @@ def enc(
         _print_json(as_json, picture, target, imgcrypt.inspect(blob), {"notes": []})
         return
     read = _read(data, name, frame, max_pixels)
-    if read.pixels.dtype.itemsize > 1 and not lossless:
+    if read.pixels.dtype.itemsize > 1 and not (lossless or raw):
         raise ImageError(f"{picture} has 16 bits a sample, and the nets sample 8: keep it lossless by --lossless")
     for note in read.notes:
         tell(f"{picture}: {note}")
@@ -246,6 +256,7 @@ def enc(
         subject,
         secret,
         lossless=lossless,
+        raw=raw,
         rate=rate,
         target_psnr=target_psnr,
         net=net,
@@ -256,21 +267,22 @@ def enc(
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
     back = imgcrypt.decrypt_picture(blob, secret, provider=checked.provider(provider))
     opened = time.perf_counter()
-    if (lossless and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
+    keeps = lossless or raw
+    if (keeps and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
         raise ImgcryptError("the encrypted picture does not open to the same again: nothing was written; report this")
     files.write(target, blob, force)
 
     info = imgcrypt.inspect(blob)
-    decibels = None if lossless else _psnr(read.pixels, back.pixels)
+    decibels = None if keeps else _psnr(read.pixels, back.pixels)
     # JSON has no infinity.
     finite = None if decibels is None or math.isinf(decibels) else round(decibels, 2)
     quality = "every sample comes back exactly" if decibels is None else f"comes back at {decibels:.2f} dB"
     size = f"{_bytes(read.pixels.nbytes)} of samples -> {_bytes(len(blob))}"
-    sampled = "lossless" if info.rate is None else f"rate {info.rate:.3g}"
-    tell(f"{picture} -> {target}: {_shape(info)}, {size}, {sampled}, {quality}")
+    sampled = info.mode if info.rate is None else f"rate {info.rate:.3g}"
+    tell(f"{picture} -> {target}: {_shape(info, 0)}, {size}, {sampled}, {quality}")
     if len(blob) > len(data) + EXACT_BYTES:
         tell(f"{picture} itself has {_bytes(len(data))}: --exact would make a smaller file and keep it as it is")
-    elif not lossless and len(blob) > read.pixels.nbytes:
+    elif not keeps and len(blob) > read.pixels.nbytes:
         tell("a picture this small or thin fills no blocks: --lossless would make a smaller file and keep it exactly")
     if verbose:
         times = f"encrypted in {encrypted - started:.3f} s, opened in {opened - encrypted:.3f} s"
@@ -294,6 +306,9 @@ def dec(
     recover: Annotated[
         bool, typer.Option("--recover", help="open what is left of a damaged file, which proves nothing of it")
     ] = False,
+    quality: Annotated[
+        Quality, typer.Option(help="fast leaves out the default net: some tenths of a dB less, in less time")
+    ] = Quality.BEST,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -322,52 +337,59 @@ def dec(
 
     import imgcrypt
     from imgcrypt import envelope, pictures
-    from imgcrypt.info import describe
     from imgcrypt.pictures import metadata
 
     data = files.read(file)
     with _named(file, recover):
-        info = describe(_header(data, recover))
-    keychoice.check(key_file, passphrase, file, info.keys)
-    suffix = _suffix(output, written, info)
+        info = _info(data, recover)
+    keychoice.check(key_file, passphrase, file, info.keys if info else ())
+    _suffix(output, written, info)
     secret = secret or keychoice.passphrase(confirm=False)
     loading.wait(tell)
     started = time.perf_counter()
-    recovered = None
+    image = recovered = None
     with _named(file, recover):
-        if not recover:
-            said = metadata.unpack(envelope.read_metadata(data, secret))
-            targets = _targets(file, output, suffix, said, info, force, inputs)
-        if info.mode == "exact":
-            content, name = (imgcrypt.recover_bytes if recover else imgcrypt.decrypt_bytes)(data, secret)
-            said = metadata.Metadata(name=name)
-        elif recover:
-            recovered = imgcrypt.recover(data, secret, provider=checked.provider(provider))
-            image, info, said = recovered.image, recovered.info, recovered.metadata or metadata.Metadata()
-        else:
-            image = imgcrypt.decrypt_picture(data, secret, provider=checked.provider(provider)).pixels
         if recover:
-            targets = _targets(file, output, suffix, said, info, force, inputs)
+            try:
+                recovered = imgcrypt.recover(data, secret, provider=checked.provider(provider))
+                image, info, said = recovered.image, recovered.info, recovered.metadata
+            except ImageError:
+                # Another file's bytes were encrypted.
+                content, name = imgcrypt.recover_bytes(data, secret)
+                said = metadata.Metadata(name=name)
+        else:
+            assert info is not None
+            said = metadata.unpack(envelope.read_metadata(data, secret))
+            targets = _targets(file, output, written, said, info, force, inputs)
+            if info.mode == "exact":
+                content = imgcrypt.decrypt_bytes(data, secret).data
+            else:
+                image = imgcrypt.decrypt_picture(
+                    data, secret, provider=checked.provider(provider), quality=checked.quality(quality)
+                ).pixels
+    lost, said = said is None, said or metadata.Metadata()
+    if recover:
+        targets = _targets(file, output, written, said, info, force, inputs)
     seconds = time.perf_counter() - started
     target = targets[0]
-    notes = []
-    if info.mode != "exact":
+    notes = ["what the file said beside the pixels is lost"] if lost else []
+    if image is not None:
         target, content = _encode(image, targets, said)
         if target.suffix in LOSSY_SUFFIXES:
             notes.append(f"{target.suffix} loses detail, --format png would not")
-        notes += [
-            f"{target.suffix} does not hold the {FIELDS[each]}" for each in pictures.left_out(target.suffix, said)
-        ]
-    files.write(target.name, content, force, private=True)
-    tell("; ".join([f"{file} -> {target.name}: {_shape(info)}", *notes]))
+        for field in pictures.left_out(target.suffix, said):
+            notes.append(f"{target.suffix} does not hold the {FIELDS[field]}")
+    # What may be replaced was checked of the first target alone.
+    files.write(target.name, content, force and target == targets[0], private=True)
+    tell("; ".join([f"{file} -> {target.name}: {_shape(info, len(content))}", *notes]))
     done: dict[str, Any] = {"notes": notes}
-    if recover:
-        loss = "nothing was lost, and the file is authentic" if recovered is None else _loss(recovered)
-        (tell if recovered is None or recovered.authentic else say)(loss)
     if recovered is not None:
+        (tell if recovered.authentic else say)(_loss(recovered))
         numbers = ("authentic", "chunks", "failed_chunks", "lost_bytes", "doubtful_bytes")
         done |= {each: getattr(recovered, each) for each in numbers}
-    if verbose:
+    elif recover:
+        tell("nothing was lost, and the file is authentic")
+    if verbose and info is not None:
         tell(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
     _print_json(as_json, file, target.name, info, done)
     if recovered is not None and not recovered.authentic:
@@ -391,7 +413,7 @@ def inspect(
     sampled = f"sampled by {info.net} at rate {info.rate}"
     rows = {
         "format": f"imgcrypt version {info.version}, suite {info.suite}",
-        "picture": _shape(info),
+        "picture": _shape(info, info.payload_bytes),
         "mode": info.mode if info.net is None else sampled,
         "opens with": " or ".join(info.keys) or "nothing that this release knows",
         "size": f"{info.file_bytes} bytes" + ("" if len(data) == info.file_bytes else f", but {len(data)} are there"),
@@ -442,10 +464,10 @@ def bench(context: typer.Context) -> None:
 
 def _warm_up(everything: bool = False) -> None:
     from imgcrypt import cipher
-    from imgcrypt.codec import bitplanes
+    from imgcrypt.codec import picture
 
     cipher.warm_up(everything)
-    bitplanes.warm_up()
+    picture.warm_up()
 
 
 class _Loading:
@@ -481,9 +503,10 @@ def _check_json(as_json: bool, target: str) -> None:
         raise typer.BadParameter("standard output is the file's already: give -o FILE", param_hint="--json")
 
 
-def _print_json(as_json: bool, source: str, target: str, info: Info, more: dict[str, Any]) -> None:
+def _print_json(as_json: bool, source: str, target: str, info: Info | None, more: dict[str, Any]) -> None:
     if as_json:
-        print(json.dumps({"input": source, "output": target} | dataclasses.asdict(info) | more, indent=1))
+        header = dataclasses.asdict(info) if info else {}
+        print(json.dumps({"input": source, "output": target} | header | more, indent=1))
 
 
 def _read(data: bytes, name: str | None, frame: int | None, max_pixels: int) -> Picture:
@@ -513,23 +536,22 @@ def _named(file: str, recover: bool) -> Iterator[None]:
         raise type(error)(f"{file}: {error}") from None
 
 
-def _header(data: bytes, recover: bool) -> Header:
-    """The header of a whole file, or of a damaged one the first copy that can be read; nothing is authenticated."""
+def _info(data: bytes, recover: bool) -> Info | None:
+    """What a file's header says; of a damaged one any copy that can be read, or None. Nothing is authenticated."""
+    from imgcrypt.info import describe
+
     if not recover:
-        return container.parse(data)
-    try:
-        return container.parse(data, whole=False)
-    except ContainerError:
-        last = data.rfind(container.MAGIC)
-        if last <= 0:
-            raise
-        return container.parse(memoryview(data)[last:], whole=False)
+        return describe(container.parse(data))
+    for at in (0, max(data.rfind(container.MAGIC), 0)):
+        with contextlib.suppress(ContainerError):
+            return describe(container.parse(memoryview(data)[at:], whole=False))
+    return None
 
 
-def _suffix(output: str | None, written: Written | None, info: Info) -> str | None:
+def _suffix(output: str | None, written: Written | None, info: Info | None) -> str | None:
     """The key of FORMATS that was asked for, by the option or the output's name."""
-    if info.mode == "exact":
-        if written is not None:
+    if info is None or info.mode == "exact":
+        if info is not None and written is not None:
             raise typer.BadParameter("the file holds another file as it is, of its own format", param_hint="--format")
         return None
     if written is not None:
@@ -547,7 +569,13 @@ def _suffix(output: str | None, written: Written | None, info: Info) -> str | No
 
 
 def _targets(
-    file: str, output: str | None, suffix: str | None, said: Metadata, info: Info, force: bool, inputs: list[str]
+    file: str,
+    output: str | None,
+    written: Written | None,
+    said: Metadata,
+    info: Info | None,
+    force: bool,
+    inputs: list[str],
 ) -> list[Target]:
     """Where the picture or file may go, best first, and that the first is free."""
     name = naming.decrypted(file, said.name) if output is None else output
@@ -557,14 +585,16 @@ def _targets(
             "name the picture with -o",
             param_hint="-o",
         )
-    if info.mode == "exact":
+    suffix = _suffix(output, written, info)
+    if info is None or info.mode == "exact":
         found = [Target(name, "")]
     elif suffix is not None:
         found = [Target(naming.renamed(name, suffix) if output is None else name, suffix)]
     else:
         found = naming.targets(name, said, lossless=info.net is None, channels=info.channels, bits=info.bits)
     first = found[0].name
-    if output is None and force and name not in (files.STANDARD, naming.stripped(file)) and os.path.lexists(first):
+    by_the_file = output is None and file != files.STANDARD and Path(name) != Path(naming.stripped(file) or file)
+    if by_the_file and force and os.path.lexists(first):
         # Whoever encrypted the file chose the name: it must not decide what is replaced.
         raise files.FileError(f"{first}, the name that is encrypted in {file}, exists; to replace it, give it with -o")
     files.check_output(first, force, inputs)
@@ -591,9 +621,10 @@ def _colors(image: Image) -> Image:
     return image[:, :, :3] if image.ndim == 3 else image
 
 
-def _shape(info: Info) -> str:
-    if info.mode == "exact":
-        return f"a file of {_bytes(info.payload_bytes)}, as it was"
+def _shape(info: Info | None, size: int) -> str:
+    """What a file of this header holds; ``size`` in bytes, if it is another file."""
+    if info is None or info.mode == "exact":
+        return f"a file of {_bytes(size)}, as it was"
     kind = {1: "gray", 3: "color", 4: "color with alpha"}[info.channels]
     return f"{info.width} x {info.height} {kind}" + (", 16 bits" if info.bits == 16 else "")
 

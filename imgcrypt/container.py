@@ -46,8 +46,9 @@ class Mode(IntEnum):
     """What the payload is."""
 
     SAMPLED = 1
-    LOSSLESS = 2
+    RAW = 2
     EXACT = 3
+    LOSSLESS = 4
 
 
 class RecordType(IntEnum):
@@ -349,7 +350,7 @@ def _check(header: Header) -> None:
         if any((header.sample_bytes, header.channels, header.height, header.width)):
             raise _damaged("it describes a picture, and the file holds another file")
     else:
-        depths = (1, 2) if header.mode is Mode.LOSSLESS else (1,)
+        depths = (1, 2) if header.mode in (Mode.RAW, Mode.LOSSLESS) else (1,)
         if header.sample_bytes not in depths or header.channels not in (1, 3, 4):
             raise _damaged("its picture type is impossible")
         if not (header.height and header.width and header.payload_bytes):
@@ -360,7 +361,7 @@ def _check(header: Header) -> None:
     if nets != (header.mode is Mode.SAMPLED):
         raise _damaged("it names no net, or several")
     samples = header.height * header.width * header.channels
-    if header.mode is Mode.LOSSLESS and header.payload_bytes != samples * header.sample_bytes:
+    if header.mode is Mode.RAW and header.payload_bytes != samples * header.sample_bytes:
         raise _damaged("its payload does not fit its picture")
 
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
-from imgcrypt import boundary, cipher, container, envelope, idle, inputs, payload, progress
+from imgcrypt import boundary, cipher, container, envelope, idle, inputs, payload, progress, runtime
 from imgcrypt import threads as cores
 from imgcrypt.arrays import Bytes, Image, ImageLike
 from imgcrypt.container import Header, Mode, Suite
 from imgcrypt.errors import ImageError, ImgcryptError, NetError, TooLargeError
-from imgcrypt.inputs import NetName, Provider, SuiteName
+from imgcrypt.inputs import NetName, Provider, Quality, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.progress import Event, Report
+from imgcrypt.runtime import zoo
 
 if TYPE_CHECKING:
     from typing import Self
@@ -46,6 +47,8 @@ class Codec:
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with authentication
             only, for research; see docs/threat-model.md).
         provider: what runs the net: ``auto`` (CUDA where it starts, else the CPU), ``cpu`` or ``cuda``.
+        quality: of what is decrypted: ``best``; or ``fast``, which leaves out the default net: a few tenths of a dB
+            less, in a third of the time or so.
         threads: to compute with; ``None`` takes as many as the process may use, see imgcrypt.threads.
         max_pixels: a picture with more is refused before it is worked on; ``None`` takes all.
     """
@@ -57,6 +60,7 @@ class Codec:
         net: NetName | None = None,
         suite: SuiteName = "hybrid",
         provider: Provider = "auto",
+        quality: Quality = "best",
         threads: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
@@ -64,6 +68,7 @@ class Codec:
         self._net = inputs.net(net)
         self._suite = Suite[inputs.suite(suite).upper()]
         self._provider = inputs.provider(provider)
+        self._quality = inputs.quality(quality)
         self._threads = inputs.count(threads, "threads")
         self._max_pixels = inputs.count(max_pixels, "max_pixels")
         self._closed = threading.Event()
@@ -98,6 +103,9 @@ class Codec:
             for shape in ((1, 1), (1, 1, 3)):
                 try:
                     self.decrypt(self.encrypt(np.zeros(shape, np.uint8), key=key), key=key)
+                    # Which so small a picture may not have needed.
+                    entry = zoo.choose(self._net, None, 1 if len(shape) == 2 else 3)
+                    runtime.load(entry, self._provider).session("reconstructor")
                 except NetError as error:  # it serves either color or gray
                     refusals.append(error)
             if len(refusals) > 1:
@@ -111,6 +119,7 @@ class Codec:
         *,
         key: Key | None = None,
         lossless: bool = False,
+        raw: bool = False,
         rate: float | None = None,
         target_psnr: float | None = None,
         associated_data: Buffer = b"",
@@ -125,6 +134,7 @@ class Codec:
         *,
         key: Key | None = None,
         lossless: bool = False,
+        raw: bool = False,
         rate: float | None = None,
         target_psnr: float | None = None,
         associated_data: Buffer = b"",
@@ -139,6 +149,7 @@ class Codec:
         *,
         key: Key | None = None,
         lossless: bool = False,
+        raw: bool = False,
         rate: float | None = None,
         target_psnr: float | None = None,
         associated_data: Buffer = b"",
@@ -148,22 +159,24 @@ class Codec:
         """Encrypt a picture into the bytes of an ``.imgc`` file.
 
         Args:
-            image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` also uint16. A
-                NumPy array in any memory layout, a Pillow picture, or whatever else has an array interface. Of a
-                Picture, as imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them
-                back.
+            image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` or ``raw`` also
+                uint16. A NumPy array in any memory layout, a Pillow picture, or whatever else has an array interface.
+                Of a Picture, as imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives
+                them back.
             out: memory to write the file to; ``None`` makes new bytes.
             key: who may open it, instead of the codec's.
-            lossless: keep every sample exactly instead of sampling the picture. An alpha channel is always kept
-                exactly.
+            lossless: keep every sample exactly instead of sampling the picture, compressed by JPEG XL. An alpha channel
+                is always kept exactly.
+            raw: keep every sample exactly and do not compress: the length tells nothing but the picture's size, what is
+                left of a damaged file can be recovered, and nothing is faster.
             rate: bytes of measurements per sample (a gray pixel is one sample, a color pixel three), from 0.005 to
-                0.75 for the default net; ``None`` takes 0.18.
-            target_psnr: instead of a rate, the PSNR in dB that the picture is to come back with, alpha not counted:
-                the smallest rate that reaches it is searched, which takes some ten reconstructions.
+                0.75 for the default net: the length then tells nothing but the picture's size.
+            target_psnr: instead of a rate, the PSNR in dB that the picture is to come back with at least, alpha not
+                counted, in about the fewest bytes. Where neither is given, the default net takes 42 dB.
             associated_data: bytes that must be given again to decrypt: an account's name, for example. They are
                 authenticated, and not stored.
-            progress: is called in this thread after each tile, with the number of tiles that are done and of all; a
-                search for a PSNR begins anew with each reconstruction. What it raises ends the call.
+            progress: is called in this thread after each tile, with the number of tiles that are done and of all.
+                What it raises ends the call.
             cancel: an event, such as ``threading.Event``: once it is set, the call ends at the next tile.
 
         Returns:
@@ -177,18 +190,18 @@ class Codec:
             CancelledError: the event was set, or the codec closed.
         """
         key, associated_data = self._whose(key), inputs.associated_data(associated_data)
-        lossless = inputs.flag(lossless, "lossless")
+        lossless, raw = inputs.flag(lossless, "lossless"), inputs.flag(raw, "raw")
         rate, target_psnr = inputs.number(rate, "rate"), inputs.number(target_psnr, "target_psnr")
-        if lossless and (rate, target_psnr, self._net) != (None, None, None):
+        if (lossless or raw) and (rate, target_psnr, self._net) != (None, None, None):
             raise ImgcryptError(
-                "lossless keeps every sample: leave out rate, target_psnr and net, or leave out lossless"
+                "lossless and raw keep every sample: leave out rate, target_psnr and net, or leave out lossless and raw"
             )
         if rate is not None and target_psnr is not None:
             raise ImgcryptError("a rate and a PSNR cannot both be kept: leave out rate or target_psnr")
         space = None if out is None else inputs.writable(out)
         said = metadata.pack(image.metadata) if isinstance(image, Picture) else b""
         picture = inputs.picture(image.pixels if isinstance(image, Picture) else image)
-        if picture.dtype.itemsize > 1 and not lossless:
+        if picture.dtype.itemsize > 1 and not (lossless or raw):
             raise ImageError("the nets sample 8-bit pictures only; keep it lossless, or convert it to 8 bits")
         self._check_size(*picture.shape[:2])
         with self._call(progress, cancel):
@@ -196,6 +209,7 @@ class Codec:
                 picture,
                 self._suite,
                 lossless=lossless,
+                raw=raw,
                 rate=rate,
                 target_psnr=target_psnr,
                 net=self._net,
@@ -285,6 +299,7 @@ class Codec:
         *,
         key: Key | None = None,
         lossless: bool = False,
+        raw: bool = False,
         rate: float | None = None,
         target_psnr: float | None = None,
         associated_data: Buffer = b"",
@@ -301,6 +316,7 @@ class Codec:
                 image,
                 key=key,
                 lossless=lossless,
+                raw=raw,
                 rate=rate,
                 target_psnr=target_psnr,
                 associated_data=associated_data,
@@ -352,7 +368,7 @@ class Codec:
         place = None if out is None or header.mode is Mode.EXACT else _check_out(out, header)
         header, data, said = envelope.open_whole(view, key, associated_data, place)
         found = metadata.unpack(said)
-        pixels = payload.decode(data, header.content, self._provider)
+        pixels = payload.decode(data, header.content, self._provider, self._quality)
         if out is not None and place is None:
             out[...] = pixels.reshape(out.shape)
         return Picture(pixels, found.format, 8 * header.sample_bytes, metadata=found)
@@ -392,6 +408,6 @@ def _check_out(out: np.ndarray[Any, Any], header: Header) -> Bytes | None:
         raise ImageError(f"out is {out.dtype} {out.shape}, and the picture {dtype} {shape}; give such an array")
     if not out.flags.writeable:
         raise ImageError("out is read-only; give an array that can be written to")
-    if header.mode is Mode.LOSSLESS and out.flags.c_contiguous and out.dtype == dtype.newbyteorder("<"):
+    if header.mode is Mode.RAW and out.flags.c_contiguous and out.dtype == dtype.newbyteorder("<"):
         return out.reshape(-1).view(np.uint8)
     return None

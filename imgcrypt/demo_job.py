@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import imgcrypt
-from imgcrypt import cipher, pictures, runtime
+from imgcrypt import cipher, payload, pictures, runtime
 from imgcrypt.arrays import Bytes
 from imgcrypt.metrics import correlation, entropy, psnr
 from imgcrypt.opencv import cv2
@@ -37,7 +37,7 @@ def run(messages: TextIO) -> bytes:
     # The stages inside the two calls above, one by one, under a key that is thrown away.
     entry = zoo.choose(None, None, 3)
     net = runtime.load(entry)
-    measurements = net.measure(picture, None)
+    measurements = payload.measure_for_psnr(picture, entry, "auto", payload.DEFAULT_PSNR)
     enciphered = cipher.encipher(measurements, secrets.token_bytes(cipher.KEY_BYTES))
     plane, noise = _plane(measurements), _plane(enciphered)
 

@@ -89,25 +89,17 @@ def argon2id(passphrase: bytes, parameters: Argon2id) -> bytes:
         raise ImgcryptError(f"{need}, and this process allows {_memory.kib / 1024:.0f}; allow more, or use a key file")
     try:
         with _memory.take(parameters.memory_kib):
-            derived: bytes = (
-                _argon2()
-                .Argon2id(
-                    salt=parameters.salt,
-                    length=32,
-                    iterations=parameters.passes,
-                    lanes=LANES,
-                    memory_cost=parameters.memory_kib,
-                )
-                .derive(passphrase)
+            kdf = _argon2().Argon2id(
+                salt=parameters.salt,
+                length=32,
+                iterations=parameters.passes,
+                lanes=LANES,
+                memory_cost=parameters.memory_kib,
             )
+            derived: bytes = kdf.derive(passphrase)
             return derived
     except MemoryError:
         raise ImgcryptError(f"{need}, and that is not there; end other programs, or use a key file") from None
-    except loading.module("cryptography.exceptions").UnsupportedAlgorithm:
-        raise DependencyError(
-            "the library cryptography has no Argon2id here, which passphrases need; install its wheel from PyPI "
-            "(OpenSSL 3.2 or later), or use a key file"
-        ) from None
 
 
 @functools.cache
@@ -116,8 +108,15 @@ def _argon2() -> Any:
 
 
 def _load() -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.kdf import argon2
 
-    # OpenSSL locks its list of algorithms when it first looks for one; a child forked meanwhile would find it locked.
-    argon2.Argon2id(salt=bytes(16), length=32, iterations=1, lanes=LANES, memory_cost=8).derive(b"")
+    try:
+        # OpenSSL locks its list of algorithms where it first looks for one; a child forked meanwhile finds it locked.
+        argon2.Argon2id(salt=bytes(16), length=32, iterations=1, lanes=LANES, memory_cost=8).derive(b"")
+    except UnsupportedAlgorithm:
+        raise DependencyError(
+            "the library cryptography has no Argon2id here, which passphrases need; install its wheel from PyPI "
+            "(OpenSSL 3.2 or later), or use a key file"
+        ) from None
     return argon2

@@ -17,7 +17,7 @@ class Info:
     """What a file's header says, none of it authenticated: that needs the key.
 
     ``rate`` is bytes of measurements per sample (a gray pixel is one sample, a color pixel three), alpha
-    not counted; ``None`` for lossless files. ``file_bytes`` is the length the whole file should have.
+    not counted; ``None`` where no net samples. ``file_bytes`` is the length the whole file should have.
     """
 
     version: int

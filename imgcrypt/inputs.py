@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 SuiteName = Literal["hybrid", "chaos"]
 Provider = Literal["auto", "cpu", "cuda"]
-NetKind = Literal["anyrate", "fclbcnn"]
+Quality = Literal["best", "fast"]
+NetKind = Literal["picture", "fclbcnn"]
 NetName = NetKind | str
 SUITES: tuple[SuiteName, ...] = ("hybrid", "chaos")
 PROVIDERS: tuple[Provider, ...] = ("auto", "cpu", "cuda")
+QUALITIES: tuple[Quality, ...] = ("best", "fast")
 PIL_MODES = ("L", "RGB", "RGBA", "I;16", "I;16B", "I;16L")
 """Of Pillow's modes, those whose numbers are gray, RGB or RGBA samples, and not indices, CMYK or the like."""
 
@@ -145,6 +147,15 @@ def provider(name: object) -> Provider:
         ProviderError: it is none.
     """
     return _one_of(PROVIDERS, name, "provider", ProviderError)
+
+
+def quality(name: object) -> Quality:
+    """One of QUALITIES.
+
+    Raises:
+        ImgcryptError: it is none.
+    """
+    return _one_of(QUALITIES, name, "quality", ImgcryptError)
 
 
 def net(name: object) -> str | None:

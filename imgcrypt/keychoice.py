@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from imgcrypt.keys import Key
 
 KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
-MOST_BYTES = 2**16
-"""Of a key file: it has one line, and comments."""
 HINT = "-k/-p"
 KEY_FILE, PASSPHRASE = RawKeySlot.label, PassphraseSlot.label
 
@@ -50,18 +48,15 @@ def load(name: str) -> Key:
     Raises:
         ImgcryptError: there is no key; the sentence names the file.
     """
-    from imgcrypt.keys import Key
+    from imgcrypt.keys import MOST_FILE_BYTES, Key
 
     if name == files.STANDARD:
         try:
-            return Key.parse(files.read(name, MOST_BYTES).decode())
+            return Key.parse(files.read(name, MOST_FILE_BYTES).decode("utf-8-sig"))
         except (UnicodeDecodeError, KeyFileError) as error:
             reason = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
             raise KeyFileError(f"cannot take the key from standard input: {reason}") from None
-    try:
-        key = Key.load(name)
-    except KeyFileError as error:
-        raise error if name in str(error) else KeyFileError(f"cannot use the key file {name}: {error}") from None
+    key = Key.load(name)
     if os.name == "posix" and Path(name).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         say(f"warning: others can read {name}; mend that with: chmod 600 {name}")
     return key

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401, registers what it does before a fork
-import functools
-import importlib
 import logging  # so does this
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 # A program that sets up no logging is not disturbed by ours.
 logging.getLogger("imgcrypt").addHandler(logging.NullHandler())
@@ -46,12 +44,6 @@ def whole(function: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     return results[0]
-
-
-@functools.cache
-def module(name: str) -> Any:
-    """A module that is imported at its first use, whole."""
-    return whole(lambda: importlib.import_module(name))
 
 
 def _hold_back_forks() -> None:

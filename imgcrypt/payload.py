@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from imgcrypt import runtime
+from imgcrypt import padding, runtime
 from imgcrypt.arrays import Bytes, Image
+from imgcrypt.codec import lossless as lossless_codec
 from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, NetRecord, Suite
 from imgcrypt.errors import DamagedError, ImageError, NetError
-from imgcrypt.metrics import psnr
 from imgcrypt.runtime import zoo
-from imgcrypt.runtime.anyrate import AnyrateNet
+from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.zoo import Entry
+
+DEFAULT_PSNR = 42.0
+"""dB of pictures for which nothing is asked: hard to tell from the original, in a third of a JPEG's bytes or so."""
 
 
 def encode(
@@ -19,6 +22,7 @@ def encode(
     suite: Suite,
     *,
     lossless: bool,
+    raw: bool,
     rate: float | None,
     target_psnr: float | None,
     net: str | None,
@@ -32,18 +36,25 @@ def encode(
     """
     channels = 1 if image.ndim == 2 else image.shape[2]
     record = None
-    if lossless:
+    if lossless or raw:
         payload = pack_samples(image)
+        mode = Mode.RAW
+        # What does not get smaller, noise for example, stays as it is.
+        if not raw and len(smaller := _with_padding(lossless_codec.encode(image))) < len(payload):
+            mode, payload = Mode.LOSSLESS, smaller
     else:
+        mode = Mode.SAMPLED
         entry = zoo.choose(net, rate, channels)
-        record = NetRecord(entry.name, bytes.fromhex(entry.reconstructor_sha256), entry.block_bytes)
+        if rate is None and target_psnr is None and entry.any_rate:
+            target_psnr = DEFAULT_PSNR
+        record = NetRecord(entry.name, bytes.fromhex(entry.weights), entry.block_bytes)
         if target_psnr is None:
             payload = measure(image, entry, provider, rate)
         else:
             payload = measure_for_psnr(image, entry, provider, target_psnr)
     content = Content(
         suite=suite,
-        mode=Mode.LOSSLESS if lossless else Mode.SAMPLED,
+        mode=mode,
         height=image.shape[0],
         width=image.shape[1],
         channels=channels,
@@ -54,8 +65,8 @@ def encode(
     return content, payload
 
 
-def decode(payload: Bytes, content: Content, provider: str) -> Image:
-    """The picture of a payload.
+def decode(payload: Bytes, content: Content, provider: str, quality: str = "best") -> Image:
+    """The picture of a payload; for ``quality`` see imgcrypt.decrypt.
 
     Raises:
         DamagedError: the payload does not fit its picture.
@@ -64,7 +75,11 @@ def decode(payload: Bytes, content: Content, provider: str) -> Image:
         ProviderError: the provider does not start.
     """
     check_picture(content)
-    return unpack_samples(payload, content) if content.mode is Mode.LOSSLESS else rebuild(payload, content, provider)
+    if content.mode is Mode.RAW:
+        return unpack_samples(payload, content)
+    if content.mode is Mode.LOSSLESS:
+        return lossless_codec.decode(payload.tobytes(), _shape(content), f"u{content.sample_bytes}")
+    return rebuild(payload, content, provider, quality=quality)
 
 
 def check_picture(content: Content) -> None:
@@ -84,8 +99,8 @@ def pack_samples(image: Image) -> Bytes:
 
 def unpack_samples(payload: Bytes, content: Content) -> Image:
     """The inverse of :func:`pack_samples`."""
-    shape = (content.height, content.width) + ((content.channels,) if content.channels > 1 else ())
-    return payload.view(f"<u{content.sample_bytes}").astype(f"u{content.sample_bytes}", copy=False).reshape(shape)
+    samples = payload.view(f"<u{content.sample_bytes}").astype(f"u{content.sample_bytes}", copy=False)
+    return samples.reshape(_shape(content))
 
 
 def measure(image: Image, entry: Entry, provider: str, rate: float | None = None) -> Bytes:
@@ -94,37 +109,20 @@ def measure(image: Image, entry: Entry, provider: str, rate: float | None = None
 
 
 def measure_for_psnr(image: Image, entry: Entry, provider: str, target: float) -> Bytes:
-    """As :func:`measure`, at the smallest rate, within one hundredth of it, that comes back with ``target`` dB.
+    """As :func:`measure`, with about the fewest bytes that come back with ``target`` dB.
 
     Raises:
-        NetError: the net has but one rate, or the highest rate comes back with less.
+        NetError: the net has but one rate, or the PSNR is out of reach.
     """
     net = runtime.load(entry, provider)
-    if not isinstance(net, AnyrateNet):
+    if not isinstance(net, LayeredNet):
         raise NetError(f"the net {entry.name} has but one rate; leave out the net to aim at a PSNR")
-    colors = _colors(image)
-    at_rate = net.at_rates(colors)
-
-    def quality(payload: Bytes) -> float:
-        return psnr(colors, net.rebuild(payload, None, *colors.shape[:2]))
-
-    low, high = zoo.RATES
-    best = at_rate(high)
-    if not (reached := quality(best)) >= target:
-        raise NetError(
-            f"this picture comes back with {reached:.2f} dB at the highest rate; give a lower PSNR, or keep it lossless"
-        )
-    while high > 1.01 * low:
-        middle = (low * high) ** 0.5
-        payload = at_rate(middle)
-        if quality(payload) >= target:
-            high, best = middle, payload
-        else:
-            low = middle
-    return _with_alpha(best, image)
+    return _with_alpha(net.measure_for_psnr(_colors(image), target), image)
 
 
-def rebuild(payload: Bytes, content: Content, provider: str, valid: Bytes | None = None) -> Bytes:
+def rebuild(
+    payload: Bytes, content: Content, provider: str, valid: Bytes | None = None, quality: str = "best"
+) -> Bytes:
     """The picture of a sampled payload: uint8 (H, W), (H, W, 3) or (H, W, 4).
 
     Args:
@@ -132,6 +130,7 @@ def rebuild(payload: Bytes, content: Content, provider: str, valid: Bytes | None
         content: what the file holds, a net among it.
         provider: what runs the net.
         valid: uint8 (n,), 1 where a byte is known, 0 where it is lost; ``None`` if all are known.
+        quality: ``best`` or ``fast``.
 
     Raises:
         DamagedError: the payload does not fit the picture.
@@ -145,7 +144,12 @@ def rebuild(payload: Bytes, content: Content, provider: str, valid: Bytes | None
     if net.block_bytes != entry.block_bytes or size < 0 or entry.rate(content.channels) is None:
         raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
     colors = runtime.load(entry, provider).rebuild(
-        payload[:size], None if valid is None else valid[:size], height, width
+        payload[:size],
+        None if valid is None else valid[:size],
+        height,
+        width,
+        min(content.channels, 3),
+        quality,
     )
     if colors.shape[2] == 1:
         return np.ascontiguousarray(colors[:, :, 0])
@@ -155,6 +159,14 @@ def rebuild(payload: Bytes, content: Content, provider: str, valid: Bytes | None
     if content.channels == 4:
         return np.dstack([colors, payload[size:].reshape(height, width)])
     return np.ascontiguousarray(colors)
+
+
+def _shape(content: Content) -> tuple[int, ...]:
+    return (content.height, content.width) + ((content.channels,) if content.channels > 1 else ())
+
+
+def _with_padding(data: bytes) -> Bytes:
+    return np.frombuffer(data.ljust(padding.padded(len(data)), b"\0"), np.uint8)
 
 
 def _colors(image: Image) -> Bytes:

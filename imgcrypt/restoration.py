@@ -14,6 +14,7 @@ import numpy as np
 from imgcrypt import cipher, payload
 from imgcrypt.arrays import Bytes, Floats, Image, Mask
 from imgcrypt.container import Mode
+from imgcrypt.errors import DamagedError
 from imgcrypt.opencv import cv2
 from imgcrypt.recovery import Opened
 from imgcrypt.runtime import zoo
@@ -42,8 +43,14 @@ OWN_WEIGHT = 0.05
 
 def restore(opened: Opened, provider: str) -> tuple[Image, Mask]:
     """The picture, and the bytes of the payload that do not count in it: bool (n,), lost or judged to be wrong."""
+    if opened.header.mode is Mode.RAW:
+        return _raw(opened)
     if opened.header.mode is Mode.LOSSLESS:
-        return _lossless(opened)
+        if opened.lost.any() or opened.doubtful.any():
+            raise DamagedError(
+                "a lossless picture is compressed, and one wrong byte spoils it: get another copy of the file"
+            )
+        return payload.decode(opened.payload, opened.header.content, provider), opened.lost
     return _sampled(opened, provider)
 
 
@@ -158,7 +165,7 @@ def _posterior(
     return right1, right2, intact / total, half / total
 
 
-def _lossless(opened: Opened) -> tuple[Image, Mask]:
+def _raw(opened: Opened) -> tuple[Image, Mask]:
     header, lost = opened.header, opened.lost
     shape = (header.height, header.width, header.channels, header.sample_bytes)
     if opened.doubtful.any():
@@ -179,11 +186,15 @@ def _lossless(opened: Opened) -> tuple[Image, Mask]:
 
 def _sampled(opened: Opened, provider: str) -> tuple[Image, Mask]:
     content, data, lost = opened.header.content, opened.payload, opened.lost
-    image = payload.rebuild(data, content, provider, (~lost).astype(np.uint8))
     assert content.net is not None  # container.parse saw to it
     entry = zoo.find(content.net.weights, content.net.name)
-    # A net for any rate packs measurements into bits. It gets to know what is lost; doubtful bits it has to believe.
     bytewise = not entry.any_rate
+    if not bytewise:
+        # One wrong byte of a layer spoils all that follows in it: what is in doubt is left out.
+        size = len(data) - (content.height * content.width if content.channels == 4 else 0)
+        lost = lost | (opened.doubtful & (np.arange(len(data)) < size))
+    left_out = lost
+    image = payload.rebuild(data, content, provider, (~lost).astype(np.uint8))
     if not (lost.any() or opened.doubtful.any()) or not (bytewise or content.channels == 4):
         return image, lost
     plane = content.height, content.width, 1
@@ -198,7 +209,7 @@ def _sampled(opened: Opened, provider: str) -> tuple[Image, Mask]:
             alpha = _predict(data[size:].reshape(plane), lost[size:].reshape(plane))
             predicted[size:], spread[size:] = (part.reshape(-1) for part in alpha)
         if doubts is not None:
-            lost = opened.lost | doubts.wrong(predicted, spread)
+            lost = left_out | doubts.wrong(predicted, spread)
         valid = None if bytewise else (~lost).astype(np.uint8)
         image = payload.rebuild(np.where(lost, predicted, data), content, provider, valid)
     return image, lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import hmac
 import os
 import struct
@@ -68,8 +69,7 @@ class Slot(abc.ABC):
         """The body of a new slot, for a key that the kind serves and the header's salt."""
         parameters = cls.fresh_parameters()
         wrapping_key, commitment = cls._derive(key, parameters, salt)
-        # The wrapping key serves one file (its salt is random), so the nonce may be constant.
-        wrapped: bytes = _aes_gcm(wrapping_key).encrypt(bytes(12), file_key, None)
+        wrapped: bytes = _primitives().wrap(wrapping_key, file_key)
         return parameters + commitment + wrapped
 
     @classmethod
@@ -84,10 +84,9 @@ class Slot(abc.ABC):
         # AES-GCM alone would not tell: a ciphertext can be made that has a right tag under several keys.
         if not hmac.compare_digest(commitment, body[cls.parameters_bytes : -WRAPPED_BYTES]):
             return None
-        try:
-            file_key: bytes = _aes_gcm(wrapping_key).decrypt(bytes(12), wrapped, None)
-        except loading.module("cryptography.exceptions").InvalidTag:
-            raise DamagedError from None
+        file_key: bytes | None = _primitives().unwrap(wrapping_key, wrapped)
+        if file_key is None:
+            raise DamagedError
         return file_key
 
     @classmethod
@@ -190,11 +189,17 @@ def labels(records: tuple[tuple[int, bytes], ...]) -> tuple[str, ...]:
 
 def hkdf(secret: bytes, salt: bytes, purpose: bytes, length: int = 32) -> bytes:
     """HKDF-SHA256 (RFC 5869) with the info ``imgcrypt-1 <purpose>``."""
-    sha256 = loading.module("cryptography.hazmat.primitives.hashes").SHA256()
-    kdf = loading.module("cryptography.hazmat.primitives.kdf.hkdf").HKDF(sha256, length, salt, b"imgcrypt-1 " + purpose)
-    derived: bytes = kdf.derive(secret)
+    derived: bytes = _primitives().hkdf(secret, salt, b"imgcrypt-1 " + purpose, length)
     return derived
 
 
-def _aes_gcm(key: bytes) -> Any:
-    return loading.module("cryptography.hazmat.primitives.ciphers.aead").AESGCM(key)
+@functools.cache
+def _primitives() -> Any:
+    """The module of that name, loaded at first use: to tell what a header says takes none."""
+    return loading.whole(_import)
+
+
+def _import() -> Any:
+    from imgcrypt import primitives
+
+    return primitives

@@ -10,11 +10,19 @@ import pytest
 from hypothesis import settings
 from made_pictures import Picture, make_picture
 
-from imgcrypt import Key
+from imgcrypt import Key, cipher
+from imgcrypt.codec import picture as codec
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels() -> None:
+    """All kernels compiled and kept, so that no command in a test has to say that it compiles them."""
+    cipher.warm_up(everything=True)
+    codec.warm_up()
 
 
 @pytest.fixture(scope="session")

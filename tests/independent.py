@@ -2,7 +2,7 @@
 
 It was written from docs/format.md alone, without a look at the package, and exists to check the frozen vectors: what
 two implementations made apart agree on is what the document says. It is slow, and no part of the package.
-independent_anyrate.py has section 5.
+independent_picture.py has section 5, and its vectors.
 
     python tests/independent.py
 
@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import independent_anyrate
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -270,7 +269,7 @@ def header_mac(file_key: bytes, salt: bytes, packed: bytes, associated: bytes) -
 MAGIC = bytes.fromhex("89696D67630D0A1A")
 CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
 HYBRID, CHAOS = 1, 2
-SAMPLED, LOSSLESS, EXACT = 1, 2, 3
+SAMPLED, RAW_MODE, EXACT, LOSSLESS = 1, 2, 3, 4
 RAW, PASSPHRASE, NET = 1, 2, 16
 
 
@@ -317,7 +316,7 @@ def read_core(data: bytes) -> Core:
     core = Core(*CORE.unpack_from(data))
     demand(core.version == 1, "newer: unknown version")
     demand(core.suite in (HYBRID, CHAOS), "newer: unknown suite")
-    demand(core.mode in (SAMPLED, LOSSLESS, EXACT), "newer: unknown mode")
+    demand(core.mode in (SAMPLED, RAW_MODE, EXACT, LOSSLESS), "newer: unknown mode")
     demand(core.reserved == bytes(3), "newer: reserved bytes are not zero")
     demand(core.header_bytes >= 136, "damaged: header_bytes")
     demand(len(data) >= core.header_bytes, "truncated: the header is cut")
@@ -339,8 +338,8 @@ def check_picture(core: Core) -> None:
     demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
     demand(core.payload_bytes >= 1, "damaged: payload_bytes")
     samples = core.height * core.width * core.channels * core.sample_bytes
-    demand(core.mode == SAMPLED or core.payload_bytes == samples, "damaged: payload_bytes do not fit the picture")
-    demand(core.mode == LOSSLESS or core.sample_bytes == 1, "damaged: sample_bytes of a sampled picture")
+    demand(core.mode != RAW_MODE or core.payload_bytes == samples, "damaged: payload_bytes do not fit the picture")
+    demand(core.mode in (RAW_MODE, LOSSLESS) or core.sample_bytes == 1, "damaged: sample_bytes of a sampled picture")
 
 
 def record(kind: int, body: bytes) -> bytes:
@@ -471,7 +470,7 @@ def seal_file(
         "version": 1,
         "header_bytes": 136 + len(area),
         "suite": HYBRID,
-        "mode": LOSSLESS,
+        "mode": RAW_MODE,
         "sample_bytes": 1,
         "channels": 1,
         "payload_bytes": len(payload),
@@ -706,7 +705,7 @@ def write_invalid(folder: Path) -> None:
         "version_0": (newer, vector("version_0", fields={"version": 0})),
         "version_2": (newer, vector("version_2", fields={"version": 2})),
         "unknown_suite": (newer, vector("unknown_suite", fields={"suite": 3})),
-        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 4})),
+        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 5})),
         "unknown_record": (newer, vector("unknown_record", records=record(0x7FFF, b""))),
         "recipient_record": (newer, vector("recipient_record", records=record(3, bytes(80)))),
         "reserved_nonzero": (newer, vector("reserved_nonzero", fields={"reserved": b"\0\0\1"})),
@@ -825,7 +824,6 @@ def main(folder: Path = Path(__file__).parent / "vectors") -> None:
     """Write all the vectors into a folder."""
     (folder / "invalid").mkdir(parents=True, exist_ok=True)
     write_cipher_vectors(folder)
-    write_json(folder / "anyrate.json", {**independent_anyrate.MADE_OF, "measurements": independent_anyrate.vectors()})
     write_valid(folder)
     write_invalid(folder / "invalid")
 

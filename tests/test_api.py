@@ -222,7 +222,7 @@ def test_net_and_rate_choose_the_net() -> None:
     for options in ({}, {"net": default.name}, {"rate": default.color_rate}, asked):
         entry = zoo.choose(options.get("net"), options.get("rate"), 3)
         info = imgcrypt.inspect(imgcrypt.encrypt(image, KEY, **options))
-        assert (info.net, info.net_weights) == (entry.name, entry.reconstructor_sha256)
+        assert (info.net, info.net_weights) == (entry.name, entry.weights)
 
 
 @pytest.mark.parametrize(
@@ -368,11 +368,11 @@ def test_any_buffer_of_bytes_opens(kind: Callable[[bytes], Any]) -> None:
 
 
 def test_inspect_tells_what_was_encrypted() -> None:
-    blob = imgcrypt.encrypt(noise((5, 7, 4), "uint16"), Key.from_passphrase("words"), lossless=True, suite="chaos")
+    blob = imgcrypt.encrypt(noise((5, 7, 4), "uint16"), Key.from_passphrase("words"), raw=True, suite="chaos")
     assert imgcrypt.inspect(blob) == imgcrypt.Info(
         version=1,
         suite="chaos",
-        mode="lossless",
+        mode="raw",
         height=5,
         width=7,
         channels=4,
@@ -392,14 +392,14 @@ def test_inspect_tells_what_was_encrypted() -> None:
 def test_inspect_tells_the_net_and_its_rate(channels: int, net: str | None, picture: MakePicture) -> None:
     entry = zoo.choose(net, None, channels)
     image = picture(4 * entry.block, 5 * entry.block, channels)
-    info = imgcrypt.inspect(imgcrypt.encrypt(image, KEY, net=net))
+    info = imgcrypt.inspect(imgcrypt.encrypt(image, KEY, net=net, rate=entry.rate(channels)))
     assert (info.mode, info.bits, info.keys) == ("sampled", 8, ("key file",))
-    assert (info.net, info.net_weights) == (entry.name, entry.reconstructor_sha256)
+    assert (info.net, info.net_weights) == (entry.name, entry.weights)
     rate = entry.rate(channels)
     assert rate is not None
     assert info.rate == pytest.approx(rate, abs=0.005)
     pixels = image.shape[0] * image.shape[1]
-    measurements = 20 * entry.block_bytes or round(rate * pixels * min(channels, 3))
+    measurements = 20 * entry.block_bytes or int(rate * pixels * min(channels, 3))
     assert info.payload_bytes == measurements + (pixels if channels == 4 else 0)
 
 

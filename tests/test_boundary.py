@@ -64,10 +64,10 @@ class Failing:
 def test_onnxruntimes_errors_are_ours(
     monkeypatch: pytest.MonkeyPatch, message: str, error: type[Exception], text: str
 ) -> None:
-    net = runtime.load(zoo.choose(None, None, 1))
+    net = runtime.load(zoo.choose("fclbcnn", None, 1))
     monkeypatch.setitem(net.sessions, "sampler", Failing(message))
     with pytest.raises(error, match=text):
-        imgcrypt.encrypt(IMAGE, KEY)
+        imgcrypt.encrypt(IMAGE, KEY, net="fclbcnn")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to a core")

@@ -957,6 +957,8 @@ def test_name_in_a_file_replaces_nothing(run: Run, key_file: str) -> None:
     fails(
         run, 1, "mine, the name that is encrypted in gift.imgc, exists", "dec", "gift.imgc", "-k", key_file, "--force"
     )
+    Path("mine.imgc").write_bytes(Path("gift.imgc").read_bytes())
+    assert run("dec", "./mine.imgc", "-k", key_file, "--force").code == 0
     assert run("dec", "gift.imgc", "-k", key_file, "--force", "-o", "mine").code == 0
     assert Path("mine").read_text() == "other"
 
@@ -990,6 +992,17 @@ def test_exact_gives_the_file_back(name: str, data: bytes, run: Run, key_file: s
     assert run("dec", "-", "-k", key_file, stdin=run("enc", "-", "-k", key_file, "--exact", stdin=data).out).out == data
 
 
+def test_recovered_picture_whose_metadata_are_lost_says_so(run: Run, key_file: str) -> None:
+    picture = imgcrypt.Picture(noise((4, 5)), metadata=Metadata(name="a.png", format="PNG"))
+    blob = imgcrypt.encrypt(picture, Key.load(key_file), lossless=True)
+    at = container.parse(blob).metadata_at
+    Path("b.imgc").write_bytes(blob[:at] + bytes(40) + blob[at + 40 :])
+    fails(run, 1, "b.imgc: .*--recover", "dec", "b.imgc", "-k", key_file)
+    done = run("dec", "b.imgc", "-k", key_file, "--recover")
+    assert done.code == 0
+    assert "b.imgc -> b.png: 5 x 4 gray; what the file said beside the pixels is lost" in done.text
+
+
 def test_exact_file_is_recovered_whole_or_not(run: Run, key_file: str) -> None:
     blob = imgcrypt.encrypt_bytes(bytes(range(200)), Key.load(key_file), name="a.gif")
     Path("a.gif.imgc").write_bytes(bytes(40) + blob[40:])
@@ -998,7 +1011,8 @@ def test_exact_file_is_recovered_whole_or_not(run: Run, key_file: str) -> None:
     assert done.code == 0
     assert "authentic" in done.text
     assert Path("a.gif").read_bytes() == bytes(range(200))
-    Path("b.imgc").write_bytes(blob[:190] + bytes(20) + blob[210:])
+    at = container.parse(blob).header_bytes + 50
+    Path("b.imgc").write_bytes(blob[:at] + bytes(20) + blob[at + 20 :])
     fails(run, 1, "a.imgc|b.imgc: bytes of the file are lost", "dec", "b.imgc", "-k", key_file, "--recover")
 
 

@@ -24,7 +24,7 @@ NET = container.net_record(NetRecord("net-1", bytes(range(32)), 576))
 def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
     mode = draw(st.sampled_from(Mode))
     height, width, channels = draw(sizes), draw(sizes), draw(st.sampled_from([1, 3, 4]))
-    sample_bytes = draw(st.sampled_from([1, 2])) if mode is Mode.LOSSLESS else 1
+    sample_bytes = draw(st.sampled_from([1, 2])) if mode in (Mode.RAW, Mode.LOSSLESS) else 1
     if mode is Mode.EXACT:
         height = width = channels = sample_bytes = 0
     slot = st.tuples(st.sampled_from([1, 2]), st.binary(max_size=120))
@@ -42,8 +42,9 @@ def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
         height=height,
         width=width,
         payload_bytes={
-            Mode.LOSSLESS: height * width * channels * sample_bytes,
+            Mode.RAW: height * width * channels * sample_bytes,
             Mode.SAMPLED: draw(sizes),
+            Mode.LOSSLESS: draw(sizes),
             Mode.EXACT: draw(st.just(0) | sizes),
         }[mode],
         metadata_bytes=draw(st.just(0) | st.integers(1, 200)),
@@ -57,7 +58,7 @@ def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
 def lossless(**changes: object) -> Header:
     header = Header(
         suite=Suite.HYBRID,
-        mode=Mode.LOSSLESS,
+        mode=Mode.RAW,
         sample_bytes=1,
         channels=1,
         height=5,
@@ -86,7 +87,7 @@ def file_of(header: Header) -> bytes:
 
 def test_wire_ids_are_the_ones_of_the_format() -> None:
     assert {suite.name: int(suite) for suite in Suite} == {"HYBRID": 1, "CHAOS": 2}
-    assert {mode.name: int(mode) for mode in Mode} == {"SAMPLED": 1, "LOSSLESS": 2, "EXACT": 3}
+    assert {mode.name: int(mode) for mode in Mode} == {"SAMPLED": 1, "RAW": 2, "EXACT": 3, "LOSSLESS": 4}
     assert {kind.name: int(kind) for kind in RecordType} == {"RAW_KEY_SLOT": 1, "PASSPHRASE_SLOT": 2, "NET": 16}
     assert bytes.fromhex("89696d67630d0a1a") == container.MAGIC
     assert (container.VERSION, container.OPTIONAL_RECORDS, container.TAG_BYTES) == (1, 0x8000, 16)
@@ -210,7 +211,7 @@ def change(at: int, layout: str, value: int) -> Callable[[bytes], bytes]:
         "suite 0": (NewerVersionError, change(12, "B", 0)),
         "suite 3": (NewerVersionError, change(12, "B", 3)),
         "mode 0": (NewerVersionError, change(13, "B", 0)),
-        "mode 4": (NewerVersionError, change(13, "B", 4)),
+        "mode 5": (NewerVersionError, change(13, "B", 5)),
         "exact with a picture": (DamagedError, change(13, "B", 3)),
         "reserved": (NewerVersionError, change(39, "B", 1)),
         "unknown record": (NewerVersionError, change(104, "<H", 17)),

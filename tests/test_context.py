@@ -103,11 +103,11 @@ def test_threads(count: int, picture: MakePicture, monkeypatch: pytest.MonkeyPat
     seen = []
     load = runtime.load
     monkeypatch.setattr(runtime, "load", lambda *args: seen.append(threads.count()) or load(*args))
-    codec = Codec(KEY, threads=count)
+    codec = Codec(KEY, net="fclbcnn", threads=count)
     codec.decrypt(codec.encrypt(picture(40, 40)))
     assert set(seen) == {count}
     with threads.limited(count):
-        session = runtime.load(zoo.choose(None, None, 3)).session("sampler")
+        session = runtime.load(zoo.choose("fclbcnn", None, 3)).session("sampler")
     assert session.get_session_options().intra_op_num_threads == count
 
 
@@ -118,7 +118,7 @@ def test_warm_up_loads_what_the_first_picture_needs() -> None:
         with threads.limited(None):
             for channels in (1, 3):
                 net = runtime.load(zoo.choose(None, None, channels))
-                assert set(net.sessions) == {"sampler", "reconstructor"}
+                assert "reconstructor" in net.sessions
     with pytest.raises(NetError, match="no net is called"):
         Codec(net="nothing").warm_up()
 
@@ -230,7 +230,7 @@ def test_associated_data_is_needed_and_not_stored(lossless: bool, suite: Any, pi
 
 def test_recover_needs_associated_data_too(picture: MakePicture) -> None:
     image = picture(300, 300)
-    blob = imgcrypt.encrypt(image, KEY, lossless=True, associated_data=b"mine")
+    blob = imgcrypt.encrypt(image, KEY, raw=True, associated_data=b"mine")
     assert imgcrypt.recover(blob, KEY, associated_data=b"mine").authentic
     rest = imgcrypt.recover(blob[:-20_000], KEY, associated_data=b"mine")
     assert not rest.authentic
@@ -265,7 +265,7 @@ def test_other_files_are_bound_to_associated_data(data: bytes, name: str | None)
 # --- progress and cancelling ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("net", [None, "fclbcnn"])
+@pytest.mark.parametrize("net", ["fclbcnn"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_progress_counts_the_tiles(channels: int, net: Any, picture: MakePicture, small_tiles: None) -> None:
     codec = Codec(KEY, net=net)
@@ -285,7 +285,7 @@ class EnoughError(Exception):
 
 @pytest.mark.parametrize("what", ["encrypt", "decrypt"])
 def test_what_the_callback_raises_ends_the_call(what: str, picture: MakePicture, small_tiles: None) -> None:
-    codec, image = Codec(KEY), picture(200, 130)
+    codec, image = Codec(KEY, net="fclbcnn"), picture(200, 130)
     calls = []
 
     def stop(done: int, total: int) -> None:
@@ -302,7 +302,7 @@ def test_what_the_callback_raises_ends_the_call(what: str, picture: MakePicture,
 
 @pytest.mark.parametrize("what", ["encrypt", "decrypt"])
 def test_cancelled_call_ends_at_the_next_tile(what: str, picture: MakePicture, small_tiles: None) -> None:
-    codec, image, event = Codec(KEY), picture(200, 130), threading.Event()
+    codec, image, event = Codec(KEY, net="fclbcnn"), picture(200, 130), threading.Event()
     calls = []
 
     def note(done: int, total: int) -> None:

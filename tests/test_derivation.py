@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.kdf import argon2
 
 from imgcrypt import ImgcryptError, Key, derivation
 from imgcrypt.derivation import Argon2id
+from imgcrypt.errors import DependencyError
 
 SALT = b"0123456789abcdef"
 
@@ -104,9 +106,19 @@ try:
 except ImgcryptError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
     assert done.stderr == ""
     assert "256 MiB of memory" in done.stdout
+
+
+def test_openssl_without_argon2id_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(**_: object) -> None:
+        raise UnsupportedAlgorithm("no Argon2id")
+
+    monkeypatch.setattr(derivation, "_argon2", derivation._load)
+    monkeypatch.setattr(argon2, "Argon2id", unsupported)
+    with pytest.raises(DependencyError, match="use a key file"):
+        derivation.argon2id(b"words", Argon2id(SALT, 96, 2))
 
 
 def test_threads_and_forked_children_derive_at_once() -> None:
@@ -135,6 +147,6 @@ for thread in threads:
 print(opened)
 """
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.stderr == ""
     assert done.stdout == "[True, True, True, True]\n"

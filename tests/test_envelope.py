@@ -33,7 +33,7 @@ def pattern(size: int) -> Payload:
 
 
 def seal(payload: Payload, *, secrets: Secrets = SECRETS, key: Key = KEY, **changes: Any) -> bytes:
-    content = Content(Suite.HYBRID, Mode.LOSSLESS, 1, len(payload), 1, 1, None, 10)
+    content = Content(Suite.HYBRID, Mode.RAW, 1, len(payload), 1, 1, None, 10)
     return envelope.seal(payload, dataclasses.replace(content, **changes), key, secrets)
 
 
@@ -216,7 +216,7 @@ def test_slot_with_another_file_key_does_not_pass_the_header() -> None:
 def test_nothing_that_holds_secrets_or_plaintext_shows_them() -> None:
     data = b"GPS 48.137154" * 5
     picture = imgcrypt.Picture(np.frombuffer(data, np.uint8).reshape(5, 13), metadata=Metadata(exif=data))
-    blob = imgcrypt.encrypt(picture, KEY, lossless=True)
+    blob = imgcrypt.encrypt(picture, KEY, raw=True)
     opened = recovery.open_damaged(blob, KEY)
     exact = imgcrypt.decrypt_bytes(imgcrypt.encrypt_bytes(data, KEY, name="home.jpg"), KEY)
     holders = (SECRETS, KEY, opened, imgcrypt.recover(blob, KEY), imgcrypt.decrypt_picture(blob, KEY), exact)

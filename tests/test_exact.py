@@ -118,7 +118,7 @@ def test_metadata_travel_with_a_picture(lossless: bool) -> None:
 
 def test_metadata_of_a_damaged_picture_are_authentic_or_none() -> None:
     said = Metadata(name="a.png", exif=b"II*\0")
-    blob = imgcrypt.encrypt(imgcrypt.Picture(np.zeros((30, 40), np.uint8), metadata=said), KEY, lossless=True)
+    blob = imgcrypt.encrypt(imgcrypt.Picture(np.zeros((30, 40), np.uint8), metadata=said), KEY, raw=True)
     header = (len(blob) - 1200 - 16 - 256 - 16) // 2
     assert imgcrypt.recover(blob, KEY).metadata == said
     assert imgcrypt.recover(blob[: header + 300] + bytes(200) + blob[header + 500 :], KEY).metadata == said

@@ -243,7 +243,7 @@ def _victims(size: int, rng: np.random.Generator) -> dict[str, Victim]:
     key, secrets, image_key = RawKey(rng.bytes(32)), envelope.Secrets(rng.bytes(32), rng.bytes(32)), rng.bytes(32)
 
     def file(message: Bytes) -> bytes:
-        return imgcrypt.encrypt(message.reshape(size, size), key, lossless=True, suite="chaos")
+        return imgcrypt.encrypt(message.reshape(size, size), key, raw=True, suite="chaos")
 
     content = container.parse(file(np.zeros(size * size, np.uint8))).content
     return {

@@ -243,7 +243,7 @@ def _stages(data: Bytes) -> Functions:
 
 def _header(data: Bytes, key: imgcrypt.Key) -> Header:
     """The header of a lossless file of these bytes, as a picture one pixel high."""
-    return container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, lossless=True))
+    return container.parse(imgcrypt.encrypt(data.reshape(1, -1), key, raw=True))
 
 
 @contextlib.contextmanager

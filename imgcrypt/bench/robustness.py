@@ -202,9 +202,8 @@ def _cut(share: float, place: float) -> Callable[[Bytes, np.random.Generator], B
 def _files(picture: Bytes, net: str | None, provider: str, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     """The picture sampled and lossless, under file keys that repeat with the seed: the form's name and the file."""
     for lossless in (False, True):
-        blob = imgcrypt.encrypt(
-            picture, subjects.KEY, lossless=lossless, net=None if lossless else net, provider=inputs.provider(provider)
-        )
+        form_of = {"raw": True} if lossless else {"net": net}
+        blob = imgcrypt.encrypt(picture, subjects.KEY, provider=inputs.provider(provider), **form_of)
         header, payload = envelope.open_(blob, subjects.KEY)
         form = header.net.name if header.net else subjects.DIRECT
         yield form, envelope.seal(payload, header.content, subjects.KEY, subjects.draw(rng))

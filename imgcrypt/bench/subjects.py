@@ -194,7 +194,8 @@ def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subje
         blob = imgcrypt.encrypt(
             picture,
             KEY,
-            lossless=entry is None,
+            raw=entry is None,
+            rate=entry.rate(channels) if entry else None,
             net=entry.name if entry else None,
             suite="chaos",
             provider=inputs.provider(provider),

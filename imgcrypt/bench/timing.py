@@ -212,6 +212,6 @@ def _direct_parts(image: Bytes) -> dict[str, Callable[[], object]]:
     """What it takes without a net, there and back."""
     key, secret, samples = imgcrypt.Key.generate(), bytes(cipher.KEY_BYTES), image.reshape(-1)
     return {
-        DIRECT: lambda: imgcrypt.decrypt(imgcrypt.encrypt(image, key, lossless=True), key),
+        DIRECT: lambda: imgcrypt.decrypt(imgcrypt.encrypt(image, key, raw=True), key),
         CHAOS: lambda: cipher.decipher(cipher.encipher(samples, secret), secret),
     }

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from imgcrypt.export import anyrate, blocks
-from imgcrypt.nets.anyrate import Anyrate
+from imgcrypt.export import blocks, restorer
 from imgcrypt.nets.fclbcnn import BlockModel
+from imgcrypt.nets.restorer import Restorer
 
 EXPORTS: dict[type, Callable[[Any, str, float, bool, Path], dict[str, Any]]] = {
-    Anyrate: anyrate.export,
     BlockModel: blocks.export,
+    Restorer: restorer.export,
 }
 """Class -> what writes a net's files, given the net, its kind's name, its rate, whether it is for gray alone, and the
 folder; it returns the manifest's entry, less the training."""

@@ -6,15 +6,15 @@ import functools
 from collections.abc import Callable
 
 from imgcrypt.errors import NetError
-from imgcrypt.nets import anyrate, baselines, fclbcnn
-from imgcrypt.nets.anyrate import Anyrate
+from imgcrypt.nets import baselines, fclbcnn, restorer
 from imgcrypt.nets.fclbcnn import BlockModel
+from imgcrypt.nets.restorer import Restorer
 
-Model = Anyrate | BlockModel
+Model = BlockModel | Restorer
 
 NETS: dict[str, Callable[[float, bool], Model]] = {
-    "anyrate": anyrate.build,
     "fclbcnn": fclbcnn.build,
+    "restorer": restorer.build,
     **{method: functools.partial(baselines.build, method) for method in baselines.METHODS},
 }
 """Name -> what builds an untrained net of a rate, for gray pictures alone or for color."""

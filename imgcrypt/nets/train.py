@@ -52,12 +52,13 @@ def main(
     minutes: Annotated[
         float, typer.Option(min=0.01, help="end after this wall time, if the steps take longer")
     ] = math.inf,
+    threads: Annotated[int, typer.Option(min=0, help="of PyTorch; 0: as many as there are cores")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the last run into OUT stopped")] = False,
 ) -> None:
     """Train NET on every picture in the folders given."""
     device = _device(device)
     torch.manual_seed(seed)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{out} holds a training; go on with it by --resume, or give another --out")

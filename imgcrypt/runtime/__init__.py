@@ -7,12 +7,12 @@ import os
 
 from imgcrypt import inputs, threads
 from imgcrypt.locks import ForkSafeLock
-from imgcrypt.runtime.anyrate import AnyrateNet
 from imgcrypt.runtime.blocks import BlockNet
+from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.net import Net
 from imgcrypt.runtime.zoo import Entry
 
-NETS: dict[str, type[Net]] = {"blocks": BlockNet, "bits": AnyrateNet}
+NETS: dict[str, type[Net]] = {"blocks": BlockNet, "layers": LayeredNet}
 """What runs a net, by the layout of payloads that the manifest names for it."""
 
 _loading = ForkSafeLock()

@@ -22,7 +22,9 @@ class BlockNet(Net):
         padded = np.pad(np.broadcast_to(colors, (*colors.shape[:2], 3)), [*missing, (0, 0)], "edge")
         return self.sample(np.asarray(padded, np.uint8)).reshape(-1)
 
-    def rebuild(self, payload: Bytes, valid: Bytes | None, height: int, width: int) -> Bytes:
+    def rebuild(
+        self, payload: Bytes, valid: Bytes | None, height: int, width: int, channels: int, quality: str = "best"
+    ) -> Bytes:
         shape = (-(-height // self.entry.block), -(-width // self.entry.block), self.entry.block_bytes)
         if len(payload) != shape[0] * shape[1] * shape[2]:
             raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")

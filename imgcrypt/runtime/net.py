@@ -40,16 +40,19 @@ class Net(abc.ABC):
         """
 
     @abc.abstractmethod
-    def rebuild(self, payload: Bytes, valid: Bytes | None, height: int, width: int) -> Bytes:
+    def rebuild(
+        self, payload: Bytes, valid: Bytes | None, height: int, width: int, channels: int, quality: str = "best"
+    ) -> Bytes:
         """The picture of a payload: uint8 (height, width, 1) or (height, width, 3).
 
         Args:
             payload: uint8 (n,).
             valid: uint8 (n,), 1 where a byte is known, else 0; or ``None`` if all are.
-            height, width: of the picture.
+            height, width, channels: of the picture, 1 or 3 channels.
+            quality: ``best``; or ``fast``, which a net that has a faster way then takes.
 
         Raises:
-            DamagedError: the payload is not of a length that such a picture has.
+            DamagedError: the payload is none of such a picture.
         """
 
     @property

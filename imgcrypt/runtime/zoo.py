@@ -15,7 +15,7 @@ from imgcrypt.errors import NetError
 
 FOLDER = importlib.resources.files("imgcrypt.runtime") / "zoo"
 RATE_TOLERANCE = 0.005
-DEFAULT = "anyrate"
+DEFAULT = "picture"
 """The kind of net for those who name none."""
 RATES = (0.005, 0.75)
 """The lowest and the highest rate of a net that serves any."""
@@ -27,7 +27,8 @@ class Entry:
 
     Rates are bytes of measurements per sample, as the paper rounds them: a color pixel has three
     samples, a gray pixel one. ``layout`` says how a payload is laid out, and with that what runs the net: a key of
-    imgcrypt.runtime.NETS. ``block_bytes`` is 0 where the bytes of a block vary.
+    imgcrypt.runtime.NETS. ``block_bytes`` is 0 where the bytes of a block vary. Where the picture code samples,
+    there is no sampler, and ``tables_sha256`` is that of the code's tables.
     """
 
     name: str
@@ -37,11 +38,10 @@ class Entry:
     block: int
     block_bytes: int
     halo: int
-    sampler: Traversable
-    sampler_sha256: str
     reconstructor: Traversable
     reconstructor_sha256: str
-    tables: Traversable | None = None
+    sampler: Traversable | None = None
+    sampler_sha256: str | None = None
     tables_sha256: str | None = None
 
     @classmethod
@@ -60,12 +60,11 @@ class Entry:
             block=entry["block"],
             block_bytes=entry["block_bytes"],
             halo=entry["halo"],
-            sampler=folder / entry["sampler"]["file"],
-            sampler_sha256=entry["sampler"]["sha256"],
             reconstructor=folder / entry["reconstructor"]["file"],
             reconstructor_sha256=entry["reconstructor"]["sha256"],
-            tables=folder / entry["tables"]["file"] if "tables" in entry else None,
-            tables_sha256=entry["tables"]["sha256"] if "tables" in entry else None,
+            sampler=folder / entry["sampler"]["file"] if "sampler" in entry else None,
+            sampler_sha256=entry["sampler"]["sha256"] if "sampler" in entry else None,
+            tables_sha256=entry.get("tables_sha256"),
         )
 
     @property
@@ -74,9 +73,14 @@ class Entry:
         return self.name.partition("-")[0]
 
     @property
+    def weights(self) -> str:
+        """What files name: the SHA-256, in hexadecimal, of what opening them cannot do without."""
+        return self.tables_sha256 or self.reconstructor_sha256
+
+    @property
     def any_rate(self) -> bool:
         """Whether a rate can be chosen for each picture."""
-        return self.layout == "bits"
+        return self.layout == "layers"
 
     def rate(self, channels: int) -> float | None:
         """The rate of a picture of 1, 3 or 4 channels if none is asked for; ``None`` if the net does not serve it."""
@@ -90,7 +94,7 @@ class Entry:
         return served is not None and abs(served - rate) < RATE_TOLERANCE
 
     def read(self, part: str) -> bytes:
-        """The bytes of ``sampler`` or ``reconstructor``, ONNX both, or of ``tables``, NumPy's.
+        """The bytes of ``sampler`` or ``reconstructor``, ONNX both.
 
         Raises:
             NetError: the file is missing, or is not the one that the manifest names.
@@ -129,9 +133,12 @@ def _check(entry: dict[str, Any]) -> None:
     for field, kind in kinds.items():
         if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
             raise TypeError(field)
-    for part in ("sampler", "reconstructor", *(["tables"] if "tables" in entry else [])):
+    layered = entry["layout"] == "layers"
+    for part in ("reconstructor",) if layered else ("sampler", "reconstructor"):
         if not re.fullmatch(r"[\w.-]+", entry[part]["file"]) or not re.fullmatch("[0-9a-f]{64}", entry[part]["sha256"]):
             raise ValueError(part)
+    if layered and not re.fullmatch("[0-9a-f]{64}", entry["tables_sha256"]):
+        raise ValueError("tables_sha256")
 
 
 def choose(net: str | None, rate: float | None, channels: int) -> Entry:
@@ -167,13 +174,13 @@ def _rates(entry: Entry, channels: int) -> str:
 
 
 def find(weights: bytes, name: str) -> Entry:
-    """The net whose reconstructor has this SHA-256.
+    """The net that a file names by this SHA-256.
 
     Raises:
         NetError: it is not installed.
     """
     for entry in entries():
-        if entry.reconstructor_sha256 == weights.hex():
+        if entry.weights == weights.hex():
             return entry
     raise NetError(
         f"the file needs the net {name} with weights {weights.hex()[:16]}, which this installation lacks; "

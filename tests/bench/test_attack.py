@@ -211,7 +211,7 @@ def test_victims_differ_in_what_they_bind():
 def test_ciphertext_is_that_of_the_file():
     (message,) = messages(1, 70000)
     key, secrets = RawKey(KEY), envelope.Secrets(bytes(32), bytes(32))
-    content = Content(Suite.CHAOS, Mode.LOSSLESS, 1, 70000, 1, 1, None, 10)
+    content = Content(Suite.CHAOS, Mode.RAW, 1, 70000, 1, 1, None, 10)
     file = envelope.seal(message, content, key, secrets)
     image_key, _ = envelope.image_keys(container.parse(file), secrets.file_key)
     assert (attack._ciphertext(file) == cipher.encipher(message, image_key)).all()

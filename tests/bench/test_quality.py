@@ -73,9 +73,9 @@ def test_what_is_measured(nets, rates, gray, color):
     ],
 )
 def test_a_net_for_any_rate_is_measured_at_those_asked_for_or_the_papers(rates, gray, color):
-    found = quality._methods(["anyrate"], rates, "cpu")
-    assert [f"{method.name} {method.rate:g}" for method in found["gray"]] == at("anyrate-gray", *gray)
-    assert [f"{method.name} {method.rate:g}" for method in found["color"]] == at("anyrate-color", *color)
+    found = quality._methods(["picture"], rates, "cpu")
+    assert [f"{method.name} {method.rate:g}" for method in found["gray"]] == at("picture", *gray)
+    assert [f"{method.name} {method.rate:g}" for method in found["color"]] == at("picture", *color)
 
 
 @pytest.mark.usefixtures("entries")

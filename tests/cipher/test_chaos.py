@@ -158,7 +158,7 @@ def test_no_seed_is_the_one_state_that_maps_to_itself() -> None:
     assert fixed[0] * 2**53 % 2 == 0
 
 
-HEADER = Header(Suite.CHAOS, Mode.LOSSLESS, 1, 1, 1, 1, 1, 0, 20, bytes(32), bytes(range(32)), ())
+HEADER = Header(Suite.CHAOS, Mode.RAW, 1, 1, 1, 1, 1, 0, 20, bytes(32), bytes(range(32)), ())
 
 
 def image_key(file_key: bytes = KEY, digest: bytes = HEADER.digest) -> bytes:

@@ -13,12 +13,12 @@ torch = pytest.importorskip("torch", reason="export needs imgcrypt[train]")
 pytest.importorskip("onnx", reason="export needs imgcrypt[train]")
 
 from imgcrypt import runtime  # noqa: E402
+from imgcrypt.codec import tables  # noqa: E402
 from imgcrypt.errors import NetError  # noqa: E402
 from imgcrypt.export.__main__ import main  # noqa: E402
 from imgcrypt.nets import train  # noqa: E402
-from imgcrypt.nets.anyrate import Anyrate  # noqa: E402
 from imgcrypt.runtime import zoo  # noqa: E402
-from imgcrypt.runtime.anyrate import AnyrateNet  # noqa: E402
+from imgcrypt.runtime.layered import LayeredNet  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -65,65 +65,44 @@ def test_export_writes_a_zoo_that_runs(kind: str, name: str, block_bytes: int, t
         entry.read("reconstructor")
 
 
-def any_rate(folder: Path, channels: int) -> Path:
-    """A run of one step of a small net for any rate."""
+def restorer_run(folder: Path) -> Path:
+    """A run of the picture code's net in which it changes something."""
     torch.manual_seed(0)
     run = folder / "run"
     run.mkdir()
-    (run / "record.json").write_text(json.dumps({"net": "anyrate", "rate": 0.18, "gray": channels == 1}))
-    coarse = torch.rand(40, 3, 16, 16)
-    pictures = torch.nn.functional.interpolate(coarse, (128, 128), mode="bicubic").clamp(0, 1)
-    trainer = train.Trainer(Anyrate(channels, stages=2, width=4), "cpu", 1)
-    trainer.net.warm_start(pictures)
-    for stage in trainer.net.reconstructor.stages:
-        torch.nn.init.normal_(stage.say.weight, std=0.02)
-    trainer.average.load_state_dict(trainer.net.state_dict())
+    (run / "record.json").write_text(json.dumps({"net": "restorer", "rate": 0.18, "gray": False}))
+    trainer = train.Trainer(train.build("restorer", 0.18, gray=False), "cpu", 1)
+    torch.nn.init.normal_(trainer.average.leave.weight, std=0.02)
     trainer.save(run / "checkpoint.pt")
     return run
 
 
-def small(_: str, __: float, gray: bool) -> Anyrate:
-    return Anyrate(1 if gray else 3, stages=2, width=4)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_export_of_a_net_for_any_rate(
-    channels: int,
-    picture: Callable[..., Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_export_of_the_picture_codes_net(
+    picture: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("imgcrypt.export.__main__.build", small)
-    run, folder = any_rate(tmp_path, channels), tmp_path / "zoo"
+    run, folder = restorer_run(tmp_path), tmp_path / "zoo"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of each shape that it records
-        main("anyrate", run, folder)
-    # Three sizes were held against PyTorch at two rates.
-    assert capsys.readouterr().out.count("100.0% of the classes the same") == 6
+        main("restorer", run, folder)
+    # Three sizes were held against PyTorch at two steps.
+    assert capsys.readouterr().out.count("apart") == 6
     (described,) = json.loads((folder / "manifest.json").read_text())
     entry = zoo.Entry.from_json(described, folder)
-    assert entry.name == ("anyrate-gray" if channels == 1 else "anyrate-color")
-    assert (entry.any_rate, entry.block_bytes, entry.rate(channels)) == (True, 0, 0.18)
-    assert entry.rate(3 if channels == 1 else 1) is None
+    assert (entry.name, entry.any_rate, entry.block_bytes) == (zoo.DEFAULT, True, 0)
+    assert entry.weights == tables.sha256()
     net = runtime.load(entry, "cpu")
-    assert isinstance(net, AnyrateNet)
-    assert net.tables.channels == channels
-    image = np.ascontiguousarray(picture(50, 70)[:, :, :channels])
-    backs = [net.rebuild(net.measure(image, rate), None, 50, 70) for rate in (0.02, 0.2, 0.6)]
-    assert all((back.shape, back.dtype) == (image.shape, np.uint8) for back in backs)
-    errors = [np.square(back - image.astype(float)).mean() for back in backs]
-    assert 4000 > errors[0] > errors[1] > errors[2]
-    # What the reconstructor's SHA-256 stands for.
-    assert described["tables"]["sha256"].encode() in entry.read("reconstructor")
+    image = picture(50, 70)
+    payload = net.measure(image, 0.1)
+    best, fast = (net.rebuild(payload, None, 50, 70, 3, quality) for quality in ("best", "fast"))
+    assert best.shape == fast.shape == image.shape
+    assert (best != fast).any()
 
 
 def test_export_of_what_onnxruntime_runs_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgcrypt.export.__main__.build", small)
-    picture = AnyrateNet.picture
-    monkeypatch.setattr(AnyrateNet, "picture", lambda *args: picture(*args) ^ 2)
+    restore = LayeredNet.restore
+    monkeypatch.setattr(LayeredNet, "restore", lambda *args: restore(*args) ^ 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(SystemExit, match="disagree"):
-            main("anyrate", any_rate(tmp_path, 1), tmp_path / "zoo")
+            main("restorer", restorer_run(tmp_path), tmp_path / "zoo")
     assert not (tmp_path / "zoo" / "manifest.json").exists()

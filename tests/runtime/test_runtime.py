@@ -173,11 +173,12 @@ def test_cpu_never_touches_cuda(picture: MakePicture, monkeypatch: pytest.Monkey
 def test_library_refuses_cuda_where_there_is_none(picture: MakePicture) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("onnxruntime offers CUDA here")
-    image, key = picture(5, 5), imgcrypt.Key.generate()
+    image, key = picture(50, 50), imgcrypt.Key.generate()
     with pytest.raises(ProviderError):
-        imgcrypt.encrypt(image, key, provider="cuda")
-    with pytest.raises(ProviderError):
-        imgcrypt.decrypt(imgcrypt.encrypt(image, key), key, provider="cuda")
+        imgcrypt.encrypt(image, key, net="fclbcnn", provider="cuda")
+    for net in ("fclbcnn", None):
+        with pytest.raises(ProviderError):
+            imgcrypt.decrypt(imgcrypt.encrypt(image, key, net=net), key, provider="cuda")
 
 
 # --- threads and forks ------------------------------------------------------------------------------------------------
@@ -233,7 +234,7 @@ class Probe:
             print(os.environ.get("ORT_DISABLE_TELEMETRY"))
 
 sys.meta_path.insert(0, Probe())
-imgcrypt.encrypt(np.zeros((4, 4), np.uint8), imgcrypt.Key.generate())
+imgcrypt.encrypt(np.zeros((4, 4, 3), np.uint8), imgcrypt.Key.generate(), net="fclbcnn")
 """
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120)

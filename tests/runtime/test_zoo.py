@@ -28,7 +28,7 @@ def entry(
         name=name,
         color_rate=color_rate,
         gray_rate=gray_rate,
-        layout="blocks" if block_bytes else "bits",
+        layout="blocks" if block_bytes else "layers",
         block=33,
         block_bytes=block_bytes,
         halo=1,
@@ -59,13 +59,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
 def test_manifest_lists_nets_and_the_default_among_them() -> None:
     assert zoo.entries()
     assert zoo.DEFAULT in {entry.kind for entry in zoo.entries()}
-    weights = [entry.reconstructor_sha256 for entry in zoo.entries()]
+    weights = [entry.weights for entry in zoo.entries()]
     assert len(set(weights)) == len(weights)
 
 
 @pytest.mark.parametrize("listed", zoo.entries(), ids=lambda entry: entry.name)
 def test_listed_net_is_there_and_is_what_the_manifest_says(listed: Entry) -> None:
-    for part in [*PARTS, *(["tables"] if listed.any_rate else [])]:
+    for part in PARTS[listed.any_rate :]:
         assert hashlib.sha256(listed.read(part)).hexdigest() == getattr(listed, f"{part}_sha256")
     if not listed.any_rate and listed.gray_rate is not None:
         assert listed.gray_rate == pytest.approx(listed.block_bytes / listed.block**2, abs=zoo.RATE_TOLERANCE)
@@ -73,13 +73,13 @@ def test_listed_net_is_there_and_is_what_the_manifest_says(listed: Entry) -> Non
         assert listed.color_rate == pytest.approx(listed.block_bytes / listed.block**2 / 3, abs=zoo.RATE_TOLERANCE)
     assert listed.halo >= 1
     # The header of a file can name it.
-    record = NetRecord(listed.name, bytes.fromhex(listed.reconstructor_sha256), listed.block_bytes)
+    record = NetRecord(listed.name, bytes.fromhex(listed.weights), listed.block_bytes)
     assert container._is_name(container.net_record(record)[1][: container.NAME_BYTES])
 
 
 def test_every_file_in_the_zoo_is_listed() -> None:
-    listed = {getattr(entry, part) for entry in zoo.entries() for part in [*PARTS, "tables"]} - {None}
-    assert listed == {*zoo.FOLDER.glob("*.onnx"), *zoo.FOLDER.glob("*.npz")}
+    listed = {getattr(entry, part) for entry in zoo.entries() for part in PARTS} - {None}
+    assert listed == {*zoo.FOLDER.glob("*.onnx")}
 
 
 def refused(folder: Path, content: bytes) -> None:
@@ -218,6 +218,6 @@ def test_error_tells_what_is_served(
 
 def test_net_is_found_by_its_weights_alone(served: list[Entry]) -> None:
     for wanted in served:
-        assert zoo.find(bytes.fromhex(wanted.reconstructor_sha256), "any name") is wanted
+        assert zoo.find(bytes.fromhex(wanted.weights), "any name") is wanted
     with pytest.raises(NetError, match=r"needs the net strange-1 with weights abababababababab"):
         zoo.find(b"\xab" * 32, "strange-1")
