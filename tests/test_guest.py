@@ -37,10 +37,11 @@ USE = """
 import numpy as np
 import imgcrypt
 key, image = imgcrypt.Key.generate(), np.full((40, 50, 3), 9, np.uint8)
-with imgcrypt.Codec(key, threads=1) as codec:
+imgcrypt.decrypt(imgcrypt.encrypt(image, key), key)
+with imgcrypt.Codec(key, net="fclbcnn", threads=1) as codec:
     codec.warm_up()
     list(codec.decrypt_many(codec.encrypt_many([image] * 3)))
-blob = imgcrypt.encrypt(image, key)
+blob = imgcrypt.encrypt(image, key, net="fclbcnn")
 imgcrypt.decrypt(imgcrypt.encrypt(image, key, lossless=True), key)
 imgcrypt.recover(blob[:-200], key)
 imgcrypt.inspect(blob)
@@ -95,7 +96,7 @@ import onnxruntime
 options = onnxruntime.SessionOptions()
 options.log_severity_level = 0
 import imgcrypt.runtime.zoo as zoo
-onnxruntime.InferenceSession(zoo.choose(None, None, 3).read("sampler"), options, providers=["CPUExecutionProvider"])
+onnxruntime.InferenceSession(zoo.choose(None, None, 3).read("reconstructor"), options, providers=["CPUExecutionProvider"])
 """
     out, err = run(program)
     assert out == ""
