@@ -96,7 +96,8 @@ import onnxruntime
 options = onnxruntime.SessionOptions()
 options.log_severity_level = 0
 import imgcrypt.runtime.zoo as zoo
-onnxruntime.InferenceSession(zoo.choose(None, None, 3).read("reconstructor"), options, providers=["CPUExecutionProvider"])
+model = zoo.choose(None, None, 3).read("reconstructor")
+onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 """
     out, err = run(program)
     assert out == ""
