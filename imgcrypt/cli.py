@@ -246,6 +246,11 @@ def enc(
     read = _read(data, name, frame, max_pixels)
     if read.pixels.dtype.itemsize > 1 and not (lossless or raw):
         raise ImageError(f"{picture} has 16 bits a sample, and the nets sample 8: keep it lossless by --lossless")
+    if not lossless:
+        from imgcrypt.runtime import zoo
+
+        # Refuses a net or rate that is not served, before a passphrase is asked.
+        zoo.choose(net, rate, 1 if read.pixels.ndim == 2 else read.pixels.shape[2])
     for note in read.notes:
         tell(f"{picture}: {note}")
     subject: Image | Picture = read.pixels if strip else read

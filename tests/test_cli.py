@@ -293,7 +293,7 @@ def test_standard_input_and_output_carry_bytes_and_nothing_else(run: Run, key_fi
 def test_suite_net_rate_and_provider_reach_the_file(run: Run, key_file: str) -> None:
     save("a.png", noise((40, 40, 3)))
     save("g.png", noise((40, 40)))
-    default = imgcrypt.inspect(run("enc", "a.png", "-k", key_file, "-o", "-").out)
+    default = imgcrypt.inspect(run("enc", "a.png", "-k", key_file, "-o", "-", "--rate", "0.18").out)
     chosen = run("enc", "a.png", "-k", key_file, "-o", "-", "--suite", "chaos", "--net", default.net, "--rate", "0.18")
     assert imgcrypt.inspect(chosen.out) == dataclasses.replace(default, suite="chaos")
     assert imgcrypt.inspect(run("enc", "g.png", "-k", key_file, "-o", "-", "--rate", "0.37").out).rate == 0.37
@@ -538,7 +538,7 @@ def test_picture_that_its_format_cannot_hold_is_refused(
         (["--lossless", "--rate", "0.18"], "leave out"),
         (["--lossless", "--target-psnr", "30"], "leave out"),
         (["--rate", "0.18", "--target-psnr", "30"], "leave out --rate"),
-        (["--target-psnr", "99"], "give a lower PSNR"),
+        (["--target-psnr", "nan"], "is a number of dB"),
         (["--target-psnr", "30", "--net", "fclbcnn"], "has but one rate"),
     ],
 )
@@ -607,7 +607,7 @@ def test_lack_of_memory_is_one_sentence(run: Run, key_file: str, monkeypatch: py
 
 def test_recover_opens_what_dec_refuses_and_warns(run: Run, key_file: str, picture: MakePicture) -> None:
     image = picture(100, 120)
-    blob = imgcrypt.encrypt(image, Key.load(key_file), lossless=True)
+    blob = imgcrypt.encrypt(image, Key.load(key_file), raw=True)
     Path("a.png.imgc").write_bytes(blob[:20_000] + bytes(1000) + blob[21_000:])
     fails(run, 1, "damaged or changed", "dec", "a.png.imgc", "-k", key_file)
     done = run("dec", "a.png.imgc", "-k", key_file, "--recover")
@@ -1032,10 +1032,11 @@ def test_exact_is_named_where_it_helps(run: Run, key_file: str, picture: MakePic
     fails(run, 1, "a.gif: the file holds .* pictures.*--frame N, or --exact", "enc", "a.gif", "-k", key_file)
     fails(run, 1, "a.xyz: .*; --exact encrypts any file", "enc", "a.xyz", "-k", key_file)
     Image.fromarray(picture(200, 300, texture=False)).save("b.jpg", quality=30)
-    for options in ([], ["--lossless"]):
+    for options in (["--target-psnr", "60"], ["--raw"]):
         done = run("enc", "b.jpg", "-k", key_file, *options, "--force")
         assert "b.jpg itself has" in done.text
         assert "--exact would" in done.text
+    assert "--exact" not in run("enc", "b.jpg", "-k", key_file, "--force").text
     assert run("enc", "a.gif", "-k", key_file, "--frame", "1", "--lossless").code == 0
     assert run("dec", "a.gif.imgc", "-k", key_file).code == 0
     np.testing.assert_array_equal(load("a.png"), imgcrypt.read("a.gif", frame=1).pixels)
@@ -1100,6 +1101,8 @@ def test_damage_names_recover_once(run: Run, key_file: str) -> None:
         ["enc", "deep.png", "-p"],
         ["enc", "a.png", "-p", "-o", "nowhere/a.imgc"],
         ["enc", "a.png", "-p", "-o", "folder"],
+        ["enc", "a.png", "-p", "--rate", "0.99"],
+        ["enc", "a.png", "-p", "--net", "none"],
         ["dec", "nowhere.imgc", "-p"],
         ["dec", "folder", "-p"],
         ["dec", "a.png", "-p"],
@@ -1126,7 +1129,7 @@ def test_checks_come_before_questions(arguments: list[str], run: Run, monkeypatc
 
 def test_quiet_says_nothing_but_warnings(run: Run, key_file: str, picture: MakePicture) -> None:
     Image.fromarray(picture(60, 70)).convert("CMYK").save("a.tif")
-    assert run("enc", "a.tif", "-k", key_file, "-q", "--lossless") == Done(0, b"", "")
+    assert run("enc", "a.tif", "-k", key_file, "-q", "--raw") == Done(0, b"", "")
     assert run("dec", "a.tif.imgc", "-k", key_file, "-q", "-o", "b.png") == Done(0, b"", "")
     blob = Path("a.tif.imgc").read_bytes()
     Path("a.tif.imgc").write_bytes(blob[:5000] + bytes(300) + blob[5300:])
@@ -1169,7 +1172,7 @@ def test_version(run: Run) -> None:
 
 def test_help_tells_defaults_examples_and_exit_codes(run: Run) -> None:
     texts = {name: " ".join(run(name, "--help").out.decode().split()) for name in ("enc", "dec")}
-    for part in ("[default: 0.18]", "[default: $IMGCRYPT_KEY_FILE]", "[default: hybrid]", "lossy", "--exact"):
+    for part in ("[default: 42]", "[default: $IMGCRYPT_KEY_FILE]", "[default: hybrid]", "lossy", "--exact"):
         assert part in texts["enc"]
     for name, text in texts.items():
         assert f"imgcrypt {name} photo.jpg" in text

@@ -119,7 +119,8 @@ def run(images: Path | None, net: str | None, seed: int, provider: str, show: Sh
 
     Args:
         images: a folder, read without its subfolders; ``None`` takes the bundled picture.
-        net: the net of the sampled files; ``None`` takes the default one.
+        net: the net of the sampled files; ``None`` takes the paper's, as losses in a file of the default net leave
+            nothing of it.
         seed: of the file keys and the damage.
         provider: what runs the net.
         show: is given each picture that comes out, uint8 (H, W) or (H, W, 3).
@@ -202,8 +203,8 @@ def _cut(share: float, place: float) -> Callable[[Bytes, np.random.Generator], B
 def _files(picture: Bytes, net: str | None, provider: str, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     """The picture sampled and lossless, under file keys that repeat with the seed: the form's name and the file."""
     for lossless in (False, True):
-        form_of = {"raw": True} if lossless else {"net": net}
-        blob = imgcrypt.encrypt(picture, subjects.KEY, provider=inputs.provider(provider), **form_of)
+        sampled = None if lossless else net or subjects.FIGURE_2_NET
+        blob = imgcrypt.encrypt(picture, subjects.KEY, raw=lossless, net=sampled, provider=inputs.provider(provider))
         header, payload = envelope.open_(blob, subjects.KEY)
         form = header.net.name if header.net else subjects.DIRECT
         yield form, envelope.seal(payload, header.content, subjects.KEY, subjects.draw(rng))

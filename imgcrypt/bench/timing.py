@@ -200,11 +200,13 @@ def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
     codec = imgcrypt.Codec(key, net=entry.name, provider=inputs.provider(provider))
-    header, payload = envelope.open_(codec.encrypt(image), key)
+    # At the paper's rate, or the nearest.
+    rate = entry.rate(1 if image.ndim == 2 else 3)
+    header, payload = envelope.open_(codec.encrypt(image, rate=rate), key)
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
         SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
-        TOTAL: lambda: codec.decrypt(codec.encrypt(image)),
+        TOTAL: lambda: codec.decrypt(codec.encrypt(image, rate=rate)),
     }
 
 

@@ -34,8 +34,8 @@ def decode(data: bytes, shape: tuple[int, ...], dtype: str) -> Image:
         DamagedError: it holds no picture of this shape and type.
     """
     imagecodecs = _imagecodecs()
-    image = np.empty(shape, dtype)
     try:
+        image = np.empty(shape, dtype)
         imagecodecs.jpegxl_decode(data, out=image, numthreads=threads.count())
     except (ValueError, RuntimeError):  # its JpegxlError is a RuntimeError
         raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt") from None
