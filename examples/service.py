@@ -28,7 +28,7 @@ MOST_PIXELS = 40_000_000
 
 app = fastapi.FastAPI()
 folder = Path(os.environ["VAULT"])
-key = imgcrypt.Key.load(os.environ["VAULT_KEY_FILE"])
+codec = imgcrypt.Codec(imgcrypt.Key.load(os.environ["VAULT_KEY_FILE"]), max_pixels=MOST_PIXELS)
 
 Name = Annotated[str, fastapi.Path(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 
@@ -53,7 +53,8 @@ def put(name: Name, data: Annotated[bytes, fastapi.Depends(body)]) -> dict[str, 
             image = np.asarray(picture.convert("RGB"))
     except (OSError, Image.DecompressionBombError) as error:
         raise fastapi.HTTPException(415, "this is no picture that can be read") from error
-    blob = imgcrypt.encrypt(image, key)
+    # Bound to its name: a file that was put in another's place does not open.
+    blob = codec.encrypt(image, associated_data=name.encode())
     try:
         with (folder / f"{name}.imgc").open("xb") as file:
             file.write(blob)
@@ -66,7 +67,7 @@ def put(name: Name, data: Annotated[bytes, fastapi.Depends(body)]) -> dict[str, 
 def get(name: Name) -> fastapi.Response:
     """Decrypt a picture of the vault."""
     try:
-        image = imgcrypt.decrypt((folder / f"{name}.imgc").read_bytes(), key)
+        image = codec.decrypt((folder / f"{name}.imgc").read_bytes(), associated_data=name.encode())
     except FileNotFoundError as error:
         raise fastapi.HTTPException(404, f"there is no picture called {name}") from error
     except imgcrypt.ImgcryptError as error:  # damaged, or made for another key: its sentence says which

@@ -14,8 +14,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from imgcrypt.errors import (
+    CancelledError,
     ContainerError,
     DamagedError,
+    DependencyError,
     ImageError,
     ImgcryptError,
     KeyFileError,
@@ -23,12 +25,16 @@ from imgcrypt.errors import (
     NewerVersionError,
     NotImgcError,
     ProviderError,
+    SeveralPicturesError,
+    TooLargeError,
     TruncatedError,
     WrongKeyError,
 )
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered, decrypt, decrypt_picture, encrypt, recover
+    from imgcrypt.arrays import Image, ImageLike
+    from imgcrypt.context import Codec
     from imgcrypt.exact import ExactFile, decrypt_bytes, encrypt_bytes, recover_bytes
     from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
@@ -36,10 +42,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "CancelledError",
+    "Codec",
     "ContainerError",
     "DamagedError",
+    "DependencyError",
     "ExactFile",
+    "Image",
     "ImageError",
+    "ImageLike",
     "ImgcryptError",
     "Info",
     "Key",
@@ -50,6 +61,8 @@ __all__ = [
     "Picture",
     "ProviderError",
     "Recovered",
+    "SeveralPicturesError",
+    "TooLargeError",
     "TruncatedError",
     "WrongKeyError",
     "decrypt",
@@ -64,6 +77,9 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Codec": "imgcrypt.context",
+    "Image": "imgcrypt.arrays",
+    "ImageLike": "imgcrypt.arrays",
     "ExactFile": "imgcrypt.exact",
     "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
@@ -81,10 +97,17 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from imgcrypt import loading
+# Hidden from type checkers, which would take any name for one of the package otherwise.
+if not TYPE_CHECKING:
 
-        value = globals()[name] = getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
-        return value
-    raise AttributeError(f"module 'imgcrypt' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LAZY:
+            from imgcrypt import loading
+
+            value = globals()[name] = getattr(loading.whole(lambda: importlib.import_module(_LAZY[name])), name)
+            return value
+        raise AttributeError(f"module 'imgcrypt' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from imgcrypt import boundary, envelope, info, loading, payload
+from imgcrypt import boundary, info, inputs, loading, payload
 from imgcrypt.arrays import Image as Image  # part of the signatures here
-from imgcrypt.container import Suite
-from imgcrypt.errors import ImageError, ImgcryptError
+from imgcrypt.arrays import ImageLike
+from imgcrypt.context import Codec
 from imgcrypt.info import Info
+from imgcrypt.inputs import NetName, Provider, Quality, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.pictures.metadata import Metadata
 
-SUITES = {"hybrid": Suite.HYBRID, "chaos": Suite.CHAOS}
-QUALITIES = ("best", "fast")
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
-@boundary.public
 def encrypt(
-    image: Image | Picture,
+    image: ImageLike | Picture,
     key: Key,
     *,
     lossless: bool = False,
     raw: bool = False,
     rate: float | None = None,
     target_psnr: float | None = None,
-    net: str | None = None,
-    suite: str = "hybrid",
-    provider: str = "auto",
+    net: NetName | None = None,
+    suite: SuiteName = "hybrid",
+    provider: Provider = "auto",
+    associated_data: Buffer = b"",
 ) -> bytes:
-    """Encrypt a picture into the bytes of an ``.imgc`` file.
+    """Encrypt a picture into the bytes of an ``.imgc`` file. For many pictures there is imgcrypt.Codec.
 
     Args:
-        image: uint8 (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` or ``raw`` also uint16. Of a
+        image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` or ``raw`` also
+            uint16. A NumPy array in any memory layout, a Pillow picture, or whatever else has an array interface. Of a
             Picture, as imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them back.
         key: who may open it.
         lossless: keep every sample exactly instead of sampling the picture, compressed by JPEG XL. An alpha channel is
@@ -52,51 +53,38 @@ def encrypt(
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with
             authentication only, for research; see docs/threat-model.md).
         provider: what runs the net: ``auto``, ``cpu`` or ``cuda``.
+        associated_data: bytes that must be given again to decrypt. They are authenticated, and not stored.
 
     Raises:
         ImageError: a shape or dtype that is not served.
         NetError: no such net or rate, or the PSNR is out of reach.
         ProviderError: the provider does not start.
     """
-    if suite not in SUITES:
-        raise ImgcryptError(f"no suite is called {suite!r}; choose from {', '.join(SUITES)}")
-    if (lossless or raw) and (rate, target_psnr, net) != (None, None, None):
-        raise ImgcryptError(
-            "lossless and raw keep every sample: leave out rate, target_psnr and net, or leave out lossless and raw"
-        )
-    if rate is not None and target_psnr is not None:
-        raise ImgcryptError("a rate and a PSNR cannot both be kept: leave out rate or target_psnr")
-    said = b""
-    if isinstance(image, Picture):
-        said = metadata.pack(image.metadata)
-        image = image.pixels
-    _check(image, lossless or raw)
-    content, data = payload.encode(
-        image,
-        SUITES[suite],
-        lossless=lossless,
-        raw=raw,
-        rate=rate,
-        target_psnr=target_psnr,
-        net=net,
-        provider=provider,
+    return Codec(key, net=net, suite=suite, provider=provider).encrypt(
+        image, lossless=lossless, raw=raw, rate=rate, target_psnr=target_psnr, associated_data=associated_data
     )
-    return envelope.seal(data, content, key, envelope.Secrets.fresh(), said)
 
 
-@boundary.public
-def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto", quality: str = "best") -> Image:
+def decrypt(
+    blob: Buffer,
+    key: Key,
+    *,
+    provider: Provider = "auto",
+    quality: Quality = "best",
+    associated_data: Buffer = b"",
+) -> Image:
     """The picture in the bytes of an ``.imgc`` file.
 
     Args:
-        blob: the whole file.
+        blob: the whole file: bytes, or a view of them of any kind.
         key: the one it was made with.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
         quality: ``best``; or ``fast``, which leaves out the default net: a few tenths of a dB less, in a third of the
             time or so.
+        associated_data: the bytes that it was made with.
 
     Returns:
-        The shape, and if the file is lossless the dtype and every sample, that were encrypted.
+        The shape, (H, W) for (H, W, 1), and if the file is lossless the dtype and every sample, that were encrypted.
 
     Raises:
         ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
@@ -105,23 +93,22 @@ def decrypt(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    return decrypt_picture(blob, key, provider=provider, quality=quality).pixels
+    return Codec(key, provider=provider, quality=quality).decrypt(blob, associated_data=associated_data)
 
 
-@boundary.public
 def decrypt_picture(
-    blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto", quality: str = "best"
+    blob: Buffer,
+    key: Key,
+    *,
+    provider: Provider = "auto",
+    quality: Quality = "best",
+    associated_data: Buffer = b"",
 ) -> Picture:
     """As :func:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it.
 
     ``imgcrypt.pictures.encode(picture.pixels, ".png", picture.metadata)`` makes a file of both.
     """
-    if quality not in QUALITIES:
-        raise ImgcryptError(f"no quality is called {quality!r}; choose from {', '.join(QUALITIES)}")
-    header, data, said = envelope.open_whole(blob, key)
-    found = metadata.unpack(said)
-    pixels = payload.decode(data, header.content, provider, quality)
-    return Picture(pixels, found.format, 8 * header.sample_bytes, metadata=found)
+    return Codec(key, provider=provider, quality=quality).decrypt_picture(blob, associated_data=associated_data)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,7 +134,7 @@ class Recovered:
 
 
 @boundary.public
-def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "auto") -> Recovered:
+def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Recovered:
     """The picture in what is left of a damaged file. **It is not authenticated** unless the result says so.
 
     One copy of the header must be whole. Missing parts, at any place, and overwritten ones cost detail, not the
@@ -157,6 +144,7 @@ def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         blob: the file, or what is there of it.
         key: the one it was made with.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
+        associated_data: the bytes that it was made with.
 
     Raises:
         ContainerError: no copy of the header is whole, or too little is left of the picture.
@@ -164,8 +152,9 @@ def recover(blob: bytes | bytearray | memoryview, key: Key, *, provider: str = "
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
+    view, key, provider = inputs.blob(blob), inputs.key(key), inputs.provider(provider)
     recovery, restoration = loading.whole(_import_recovery)
-    opened = recovery.open_damaged(blob, key)
+    opened = recovery.open_damaged(view, key, inputs.associated_data(associated_data))
     payload.check_picture(opened.header.content)
     image, lost = restoration.restore(opened, provider)
     return Recovered(
@@ -185,16 +174,3 @@ def _import_recovery() -> tuple[ModuleType, ModuleType]:
     from imgcrypt import recovery, restoration
 
     return recovery, restoration
-
-
-def _check(image: Image, lossless: bool) -> None:
-    if not isinstance(image, np.ndarray):
-        raise ImageError(f"a picture is a NumPy array, not {type(image).__name__}")
-    if image.dtype.newbyteorder("=") not in (np.dtype("u1"), np.dtype("u2")):
-        raise ImageError(f"samples of dtype {image.dtype} are not served; convert the picture to uint8 or uint16")
-    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))):
-        raise ImageError(f"a picture of shape {image.shape} is not served; give (H, W), (H, W, 3) or (H, W, 4)")
-    if image.size == 0 or max(image.shape) >= 2**32:
-        raise ImageError(f"a picture of shape {image.shape} has no pixels or too many")
-    if image.dtype.itemsize > 1 and not lossless:
-        raise ImageError("the nets sample 8-bit pictures only; keep it lossless, or convert it to 8 bits")

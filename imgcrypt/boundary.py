@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
+from imgcrypt import idle
 from imgcrypt.errors import ImgcryptError
 
 P = ParamSpec("P")
@@ -15,12 +16,15 @@ R = TypeVar("R")
 
 
 def public(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, but a lack of memory is an ImgcryptError, and the caller's ``np.seterr`` does not reach it."""
+    """The function, but a lack of memory is an ImgcryptError, and the caller's ``np.seterr`` does not reach it.
+
+    While it runs, this package counts as busy: see imgcrypt.idle.
+    """
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            with np.errstate(all="ignore"):
+            with idle.busy(), np.errstate(all="ignore"):
                 return function(*args, **kwargs)
         except MemoryError:
             raise ImgcryptError(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgcrypt import compiled, container, exitcodes, files, keychoice, naming
+from imgcrypt import inputs as checked
 from imgcrypt.errors import (
     ContainerError,
     DamagedError,
@@ -235,7 +236,7 @@ def enc(
     if exact:
         secret = secret or keychoice.passphrase(confirm=True)
         loading.wait(tell)
-        blob = imgcrypt.encrypt_bytes(data, secret, name=name, suite=suite)
+        blob = imgcrypt.encrypt_bytes(data, secret, name=name, suite=checked.suite(suite))
         if imgcrypt.decrypt_bytes(blob, secret).data != data:
             raise ImgcryptError("the encrypted file does not open to the same bytes: nothing was written; report this")
         files.write(target, blob, force)
@@ -264,12 +265,12 @@ def enc(
         rate=rate,
         target_psnr=target_psnr,
         net=net,
-        suite=suite,
-        provider=provider,
+        suite=checked.suite(suite),
+        provider=checked.provider(provider),
     )
     encrypted = time.perf_counter()
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
-    back = imgcrypt.decrypt_picture(blob, secret, provider=provider)
+    back = imgcrypt.decrypt_picture(blob, secret, provider=checked.provider(provider))
     opened = time.perf_counter()
     keeps = lossless or raw
     if (keeps and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
@@ -355,7 +356,7 @@ def dec(
     with _named(file, recover):
         if recover:
             try:
-                recovered = imgcrypt.recover(data, secret, provider=provider)
+                recovered = imgcrypt.recover(data, secret, provider=checked.provider(provider))
                 image, info, said = recovered.image, recovered.info, recovered.metadata
             except ImageError:
                 # Another file's bytes were encrypted.
@@ -368,7 +369,9 @@ def dec(
             if info.mode == "exact":
                 content = imgcrypt.decrypt_bytes(data, secret).data
             else:
-                image = imgcrypt.decrypt_picture(data, secret, provider=provider, quality=quality).pixels
+                image = imgcrypt.decrypt_picture(
+                    data, secret, provider=checked.provider(provider), quality=checked.quality(quality)
+                ).pixels
     lost, said = said is None, said or metadata.Metadata()
     if recover:
         targets = _targets(file, output, written, said, info, force, inputs)

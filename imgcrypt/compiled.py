@@ -35,7 +35,6 @@ DIGEST_BYTES = 32
 T = TypeVar("T")
 _compiles = threading.Event()
 _logger = logging.getLogger(__name__)
-_logger.addHandler(logging.NullHandler())
 
 
 def call(kernel: Callable[..., T], *arguments: Any) -> T:
@@ -185,6 +184,7 @@ def _cache_class() -> Any:
                     _say_once(f"the compiled code in {file} is of no use and is made anew ({error})")
                     with contextlib.suppress(OSError):
                         file.unlink()
+            _logger.info("%s is being compiled", self._name)
             _compiles.set()
             return None
 

@@ -8,7 +8,6 @@ import secrets
 import time
 from typing import TextIO
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +16,7 @@ import imgcrypt
 from imgcrypt import cipher, payload, pictures, runtime
 from imgcrypt.arrays import Bytes
 from imgcrypt.metrics import correlation, entropy, psnr
+from imgcrypt.opencv import cv2
 from imgcrypt.runtime import zoo
 
 PICTURE = importlib.resources.files("imgcrypt") / "data" / "astronaut.png"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hmac
 import os
+from typing import overload
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -14,7 +15,7 @@ from imgcrypt import cipher, container, scratch, slots
 from imgcrypt.arrays import Bytes
 from imgcrypt.chunks import ChunkCipher
 from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header
-from imgcrypt.errors import DamagedError, WrongKeyError
+from imgcrypt.errors import DamagedError, ImgcryptError, WrongKeyError
 from imgcrypt.keys import Key
 
 METADATA_NONCE = bytes(12)
@@ -34,7 +35,35 @@ class Secrets:
         return cls(os.urandom(slots.FILE_KEY_BYTES), os.urandom(container.SALT_BYTES))
 
 
-def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets, metadata: bytes = b"") -> bytes:
+@overload
+def seal(
+    payload: Bytes,
+    content: Content,
+    key: Key,
+    secrets: Secrets,
+    metadata: bytes = b"",
+    associated_data: bytes = b"",
+    out: None = None,
+) -> bytes: ...
+@overload
+def seal(
+    payload: Bytes,
+    content: Content,
+    key: Key,
+    secrets: Secrets,
+    metadata: bytes,
+    associated_data: bytes,
+    out: memoryview | None,
+) -> bytes | memoryview: ...
+def seal(
+    payload: Bytes,
+    content: Content,
+    key: Key,
+    secrets: Secrets,
+    metadata: bytes = b"",
+    associated_data: bytes = b"",
+    out: memoryview | None = None,
+) -> bytes | memoryview:
     """Encrypt a payload into the bytes of a file.
 
     Args:
@@ -43,6 +72,14 @@ def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets, metadata:
         key: who may open the file.
         secrets: fresh for every file.
         metadata: what the file is to say beside the payload, as imgcrypt.pictures.metadata packs it.
+        associated_data: what must be given again to open the file, which does not hold it.
+        out: memory to write the file to; ``None`` makes new bytes.
+
+    Returns:
+        bytes, or the part of ``out`` that was written.
+
+    Raises:
+        ImgcryptError: ``out`` is too short.
     """
     slot = slots.make(key, secrets.file_key, secrets.salt)
     header = container.make_header(
@@ -54,14 +91,19 @@ def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets, metadata:
         lambda core: digest(core, payload, secrets.file_key, secrets.salt),
     )
     packed = header.pack()
-    packed += _mac(packed, header, secrets.file_key)
+    packed += _mac(packed, header, secrets.file_key, associated_data)
 
     image_key, seal_key = image_keys(header, secrets.file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
+    if out is not None and len(out) < header.file_bytes:
+        raise ImgcryptError(f"out has {len(out):,} bytes, and the file takes {header.file_bytes:,}; give more of them")
     # Made in memory that is there already, then copied once: that costs less than memory new from the system.
-    with scratch.borrow(len(payload)) as enciphered, scratch.borrow(header.file_bytes) as space:
+    with (
+        scratch.borrow(len(payload)) as enciphered,
+        scratch.borrow(0 if out is not None else header.file_bytes) as space,
+    ):
         cipher.encipher(payload, image_key, out=enciphered)
-        file = space.data
+        file = space.data if out is None else out[: header.file_bytes]
         for number in range(header.chunks):
             at, length = header.chunk_at(number)
             start = number * header.chunk_bytes
@@ -71,24 +113,26 @@ def seal(payload: Bytes, content: Content, key: Key, secrets: Secrets, metadata:
                 METADATA_NONCE, metadata, None
             )
         file[: header.header_bytes] = file[header.trailer_at :] = packed
-        return bytes(file)
+        return bytes(file) if out is None else file
 
 
-def open_(data: bytes | memoryview, key: Key) -> tuple[Header, Bytes]:
+def open_(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> tuple[Header, Bytes]:
     """Decrypt a file: its header and payload, every byte of both authenticated.
 
     Raises:
         ContainerError: what container.parse raises, or DamagedError.
         WrongKeyError: no slot of the file opens with ``key``.
     """
-    return open_whole(data, key)[:2]
+    return open_whole(data, key, associated_data)[:2]
 
 
-def open_whole(data: bytes | bytearray | memoryview, key: Key) -> tuple[Header, Bytes, bytes]:
-    """As :func:`open_`, and the metadata."""
+def open_whole(
+    data: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
+) -> tuple[Header, Bytes, bytes]:
+    """As :func:`open_`, and the metadata. ``out``, uint8 (n,), takes the payload; ``None`` makes a new array."""
     data = memoryview(data)
     header = container.parse(data)
-    file_key = unlock(header, data[: header.header_bytes], key)
+    file_key = unlock(header, data[: header.header_bytes], key, associated_data)
     image_key, seal_key = image_keys(header, file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
     metadata = open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
@@ -98,13 +142,14 @@ def open_whole(data: bytes | bytearray | memoryview, key: Key) -> tuple[Header, 
             at, length = header.chunk_at(number)
             start = number * header.chunk_bytes
             chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
-        payload = cipher.decipher(enciphered, image_key, overwrite=True)
+        payload = cipher.decipher(enciphered, image_key, overwrite=True, out=out)
     if not hmac.compare_digest(header.digest, digest(header.core(), payload, file_key, header.salt)):
+        payload[:] = 0  # it may be the caller's memory
         raise DamagedError
     return header, payload, metadata
 
 
-def read_metadata(data: bytes | memoryview, key: Key) -> bytes:
+def read_metadata(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> bytes:
     """The metadata of a file alone, which is authenticated; the payload is not looked at.
 
     Raises:
@@ -113,7 +158,7 @@ def read_metadata(data: bytes | memoryview, key: Key) -> bytes:
     """
     data = memoryview(data)
     header = container.parse(data)
-    file_key = unlock(header, data[: header.header_bytes], key)
+    file_key = unlock(header, data[: header.header_bytes], key, associated_data)
     return open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
 
 
@@ -131,16 +176,20 @@ def open_metadata(header: Header, sealed: memoryview, file_key: bytes) -> bytes:
         raise DamagedError from None
 
 
-def unlock(header: Header, packed: memoryview, key: Key) -> bytes:
+def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes = b"") -> bytes:
     """The file key, once it has proven the header's bytes ``packed``, MAC and all.
 
     Raises:
         WrongKeyError: no slot is that of ``key``.
-        DamagedError: the slots ask for what no honest file does, or the MAC or the key's slot is wrong.
+        DamagedError: the slots ask for what no honest file does, or the MAC, the associated data or the key's slot is
+            wrong.
     """
     file_key = _file_key(header, key)
-    if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key)):
-        raise DamagedError
+    if not hmac.compare_digest(packed[-MAC_BYTES:], _mac(packed[:-MAC_BYTES], header, file_key, associated_data)):
+        raise DamagedError(
+            "the file was damaged or changed after encryption, or made with other associated data; get another copy "
+            "of it, or give that data"
+        )
     return file_key
 
 
@@ -169,5 +218,5 @@ def _metadata_cipher(header: Header, file_key: bytes) -> AESGCM:
     return AESGCM(slots.hkdf(file_key, header.salt + header.digest, b"metadata"))
 
 
-def _mac(packed: bytes | memoryview, header: Header, file_key: bytes) -> bytes:
-    return hmac.digest(slots.hkdf(file_key, header.salt, b"header"), packed, "sha256")
+def _mac(packed: bytes | memoryview, header: Header, file_key: bytes, associated_data: bytes = b"") -> bytes:
+    return hmac.digest(slots.hkdf(file_key, header.salt, b"header"), bytes(packed) + associated_data, "sha256")

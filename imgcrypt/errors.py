@@ -39,6 +39,10 @@ class DependencyError(ImgcryptError):
     """A library that this needs is missing, broken or too old."""
 
 
+class CancelledError(ImgcryptError):
+    """The caller gave up on this."""
+
+
 class ContainerError(ImgcryptError):
     """Base of what can be wrong with the bytes of a file."""
 

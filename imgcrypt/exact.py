@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import PurePath
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imgcrypt import boundary, envelope, loading
-from imgcrypt.api import SUITES
-from imgcrypt.container import CHUNK_EXPONENT, Content, Mode
-from imgcrypt.errors import DamagedError, ImageError, ImgcryptError
+from imgcrypt import boundary, envelope, inputs, loading
+from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, Suite
+from imgcrypt.errors import DamagedError, ImageError
+from imgcrypt.inputs import SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import metadata
 from imgcrypt.pictures.metadata import Metadata
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class ExactFile(NamedTuple):
@@ -31,11 +34,12 @@ class ExactFile(NamedTuple):
 
 @boundary.public
 def encrypt_bytes(
-    data: bytes | bytearray | memoryview,
+    data: Buffer,
     key: Key,
     *,
     name: str | os.PathLike[str] | None = None,
-    suite: str = "hybrid",
+    suite: SuiteName = "hybrid",
+    associated_data: Buffer = b"",
 ) -> bytes:
     """Encrypt a file's own bytes, whatever they are, into the bytes of an ``.imgc`` file.
 
@@ -43,15 +47,14 @@ def encrypt_bytes(
         data: the file's bytes; they come back exactly, metadata and all.
         key: who may open it.
         name: the file's name, which is encrypted too; folders in it are left out.
-        suite: as imgcrypt.encrypt's.
+        suite, associated_data: as imgcrypt.encrypt's.
 
     Raises:
         ImgcryptError: no such suite.
     """
-    if suite not in SUITES:
-        raise ImgcryptError(f"no suite is called {suite!r}; choose from {', '.join(SUITES)}")
+    key, associated_data = inputs.key(key), inputs.associated_data(associated_data)
     content = Content(
-        suite=SUITES[suite],
+        suite=Suite[inputs.suite(suite).upper()],
         mode=Mode.EXACT,
         height=0,
         width=0,
@@ -61,12 +64,12 @@ def encrypt_bytes(
         chunk_exponent=CHUNK_EXPONENT,
     )
     said = Metadata(name=None if name is None else PurePath(name).name or None)
-    payload = np.frombuffer(data, np.uint8)
-    return envelope.seal(payload, content, key, envelope.Secrets.fresh(), metadata.pack(said))
+    payload = np.frombuffer(inputs.blob(data), np.uint8)
+    return envelope.seal(payload, content, key, envelope.Secrets.fresh(), metadata.pack(said), associated_data)
 
 
 @boundary.public
-def decrypt_bytes(blob: bytes | bytearray | memoryview, key: Key) -> ExactFile:
+def decrypt_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> ExactFile:
     """The file in what :func:`encrypt_bytes` made: its bytes and its name.
 
     Raises:
@@ -74,7 +77,9 @@ def decrypt_bytes(blob: bytes | bytearray | memoryview, key: Key) -> ExactFile:
         ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
         WrongKeyError: made for another key.
     """
-    header, data, packed = envelope.open_whole(blob, key)
+    header, data, packed = envelope.open_whole(
+        inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data)
+    )
     if header.mode is not Mode.EXACT:
         raise ImageError("there is a picture in the file, not another file's bytes: open it with decrypt")
     return ExactFile(data.tobytes(), metadata.unpack(packed).name)
@@ -88,14 +93,16 @@ def _import_recovery() -> ModuleType:
 
 
 @boundary.public
-def recover_bytes(blob: bytes | bytearray | memoryview, key: Key) -> ExactFile:
+def recover_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> ExactFile:
     """As :func:`decrypt_bytes`, where the damage spared every byte of the file in it: its own bytes cannot be guessed.
 
     Raises:
         DamagedError: some of the file's bytes are lost.
         ImageError, ContainerError, WrongKeyError: as decrypt_bytes.
     """
-    opened = loading.whole(_import_recovery).open_damaged(blob, key)
+    opened = loading.whole(_import_recovery).open_damaged(
+        inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data)
+    )
     if opened.header.mode is not Mode.EXACT:
         raise ImageError("there is a picture in the file, not another file's bytes: open it with recover")
     if not opened.authentic:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-from imgcrypt import container, slots
+from imgcrypt import container, inputs, slots
 from imgcrypt.container import Header
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +36,13 @@ class Info:
     file_bytes: int
 
 
-def inspect(blob: bytes | bytearray | memoryview) -> Info:
+def inspect(blob: Buffer) -> Info:
     """What the header of a file says. No key is needed, and nothing is proven.
 
     Raises:
         ContainerError: not an imgcrypt file, of a newer version, or its header is truncated or damaged.
     """
-    return describe(container.parse(memoryview(blob), whole=False))
+    return describe(container.parse(inputs.blob(blob), whole=False))
 
 
 def describe(header: Header) -> Info:

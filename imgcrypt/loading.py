@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401, registers what it does before a fork
-import logging  # noqa: F401, so does this
+import logging  # so does this
 import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
+
+# A program that sets up no logging is not disturbed by ours.
+logging.getLogger("imgcrypt").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 _loading = threading.RLock()

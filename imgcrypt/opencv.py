@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from imgcrypt import environment
 from imgcrypt.errors import DependencyError
+
+__all__ = ["OLDEST", "check", "cv2"]
 
 OLDEST = (4, 13)
 """The bound in pyproject.toml: the first release whose wheels read and write AVIF."""
@@ -35,7 +38,9 @@ def _mend() -> str:
 
 
 try:
-    import cv2
+    # Its loader leaves a folder of its own in there, which would reach all processes that this one starts.
+    with environment.restored("LD_LIBRARY_PATH"):
+        import cv2
 except ImportError as error:
     raise DependencyError(f"OpenCV does not load ({error}); {_mend()}") from None
 check(cv2)

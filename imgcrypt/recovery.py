@@ -52,7 +52,7 @@ class Opened:
     metadata: bytes | None = dataclasses.field(repr=False)
 
 
-def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
+def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"") -> Opened:
     """Decrypt what is there, authenticated or not, and say which bytes are lost and which in doubt.
 
     Raises:
@@ -60,7 +60,7 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
         WrongKeyError: made for another key.
     """
     data = bytes(blob)
-    header, file_key, origins = _find_header(data, key)
+    header, file_key, origins = _find_header(data, key, associated_data)
     if len(data) < LEAST_SHARE * header.payload_bytes:
         raise TruncatedError("less than a sixteenth of the file is there, too little to recover; find more of it")
     image_key, seal_key = envelope.image_keys(header, file_key)
@@ -93,12 +93,11 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key) -> Opened:
         lost, doubtful = np.zeros_like(lost), np.zeros_like(doubtful)
     if lost.all() and len(lost):
         raise DamagedError("nothing of what was encrypted is left in the file; get another copy of it")
-    return Opened(
-        header, payload, lost, doubtful, failed, authentic, image_key, _metadata(data, header, file_key, origins)
-    )
+    metadata = _metadata(data, header, file_key, origins)
+    return Opened(header, payload, lost, doubtful, failed, authentic, image_key, metadata)
 
 
-def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
+def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, list[int]]:
     """The authentic header, the file key, and where the file may begin: offsets in ``data``.
 
     The first offset is the one that the front of the data tells, the last one what its back tells. They are the same
@@ -117,7 +116,7 @@ def _find_header(data: bytes, key: Key) -> tuple[Header, bytes, list[int]]:
             if len(tried) == MOST_HEADERS:
                 break
             tried.add(packed)
-            file_key = envelope.unlock(header, memoryview(packed), key)
+            file_key = envelope.unlock(header, memoryview(packed), key, associated_data)
         except ImgcryptError as error:
             errors.append(error)
             continue

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 
 from imgcrypt import cipher, payload
 from imgcrypt.arrays import Bytes, Floats, Image, Mask
 from imgcrypt.container import Mode
 from imgcrypt.errors import DamagedError
+from imgcrypt.opencv import cv2
 from imgcrypt.recovery import Opened
 from imgcrypt.runtime import zoo
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import math
 import os
@@ -13,19 +15,30 @@ OTHERS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 """What else people, and job systems such as joblib, limit threads by."""
 GROUPS = Path("/proc/self/cgroup")
 MOUNT = Path("/sys/fs/cgroup")
+_chosen: contextvars.ContextVar[int | None] = contextvars.ContextVar("threads", default=None)
 
 
 def count() -> int:
     """Threads to compute with, at least 1; every part of this package that starts threads asks here.
 
-    ``IMGCRYPT_THREADS`` if it is set to a number; else the cores that this process may run on, less if a control
-    group's quota (a container's ``--cpus``) or one of ``OMP_NUM_THREADS`` and ``NUMBA_NUM_THREADS`` says so. A share
-    of a core counts as one: a quota of 1.5 gives 2.
+    What :func:`limited` says; else ``IMGCRYPT_THREADS`` if it is set to a number; else the cores that this process may
+    run on, less if a control group's quota (a container's ``--cpus``) or one of ``OMP_NUM_THREADS`` and
+    ``NUMBA_NUM_THREADS`` says so. A share of a core counts as one: a quota of 1.5 gives 2.
     """
-    if asked := _number(VARIABLE):
+    if asked := _chosen.get() or _number(VARIABLE):
         return asked
     limits = [_cores(), _quota(), *(_number(name) for name in OTHERS)]
     return max(1, min(limit for limit in limits if limit))
+
+
+@contextlib.contextmanager
+def limited(number: int | None) -> Iterator[None]:
+    """So many threads, whatever the environment says, for what is called here meanwhile; ``None`` changes nothing."""
+    token = _chosen.set(_chosen.get() if number is None else number)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def _number(variable: str) -> int:

@@ -259,9 +259,9 @@ def payload_digest(file_key: bytes, salt: bytes, core: bytes, payload: bytes) ->
     return blake3(core + payload, key=hkdf(file_key, salt, "digest", 32)).digest()
 
 
-def header_mac(file_key: bytes, salt: bytes, packed: bytes) -> bytes:
+def header_mac(file_key: bytes, salt: bytes, packed: bytes, associated: bytes) -> bytes:
     """The header's MAC of section 3.3."""
-    return hmac.digest(hkdf(file_key, salt, "header", 32), packed, "sha256")
+    return hmac.digest(hkdf(file_key, salt, "header", 32), packed + associated, "sha256")
 
 
 # Section 2: the container
@@ -403,10 +403,10 @@ def read_metadata(data: bytes) -> dict[int, bytes]:
     return fields
 
 
-def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
+def open_file(data: bytes, key: bytes | str, associated: bytes = b"") -> tuple[dict[str, object], bytes]:
     """The header's fields, the metadata's among them, and the payload of a file.
 
-    It is opened with a raw key (bytes) or a passphrase (str).
+    It is opened with a raw key (bytes) or a passphrase (str), and the associated data that it was made with.
 
     Raises ValueError with the reason if a check fails.
     """
@@ -421,7 +421,7 @@ def open_file(data: bytes, key: bytes | str) -> tuple[dict[str, object], bytes]:
     file_key = unlock(records, key, salt)
     if file_key is None:
         raise ValueError("wrong key")
-    demand(hmac.compare_digest(header_mac(file_key, salt, packed), mac), "damaged: the header's MAC")
+    demand(hmac.compare_digest(header_mac(file_key, salt, packed, associated), mac), "damaged: the header's MAC")
 
     keys = hkdf(file_key, salt + digest, "image", 64)
     seal, size, at = AESGCM(keys[32:]), 2**core.chunk_exponent, core.header_bytes
@@ -457,6 +457,7 @@ def seal_file(
     records: bytes = b"",
     metadata: bytes = b"",
     digest: bytes | None = None,
+    associated: bytes = b"",
 ) -> bytes:
     """Make a file of a payload, without any check.
 
@@ -482,7 +483,7 @@ def seal_file(
     packed = CORE.pack(*(values[name] for name in Core._fields))
     digest = payload_digest(file_key, salt, packed, payload) if digest is None else digest
     packed += digest + area
-    header = packed + header_mac(file_key, salt, packed)
+    header = packed + header_mac(file_key, salt, packed, associated)
 
     keys = hkdf(file_key, salt + digest, "image", 64)
     seal, size = AESGCM(keys[32:]), 2 ** int(values["chunk_exponent"])
@@ -541,13 +542,22 @@ def vector(
     metadata: bytes = b"",
     payload: bytes | None = None,
     digest: bytes | None = None,
+    associated: bytes = b"",
 ) -> bytes:
     """A file of `pattern` whose file key and salt come from its name."""
     file_key, salt = secrets_of(name)
     size = {"height": shape[0], "width": shape[1], "channels": shape[2]}
     payload = pattern(math.prod(shape)) if payload is None else payload
     return seal_file(
-        payload, {**size, **(fields or {})}, file_key, salt, key, records=records, metadata=metadata, digest=digest
+        payload,
+        {**size, **(fields or {})},
+        file_key,
+        salt,
+        key,
+        records=records,
+        metadata=metadata,
+        digest=digest,
+        associated=associated,
     )
 
 
@@ -615,17 +625,28 @@ def write_valid(folder: Path) -> None:
         records: bytes = b"",
         metadata: bytes = b"",
         payload: bytes | None = None,
+        associated: bytes = b"",
         **fields: int,
     ) -> None:
         depth = fields.get("sample_bytes", 1)
         payload = pattern(math.prod(shape) * depth) if payload is None else payload
         (folder / f"{name}.imgc").write_bytes(
-            vector(name, shape, fields=fields, key=key, records=records, metadata=metadata, payload=payload)
+            vector(
+                name,
+                shape,
+                fields=fields,
+                key=key,
+                records=records,
+                metadata=metadata,
+                payload=payload,
+                associated=associated,
+            )
         )
         picture = {"shape": shape if shape[2] > 1 else shape[:2], "dtype": f"uint{8 * depth}"} if depth else {}
         said = {str(number): value.hex() for number, value in read_metadata(metadata).items()}
         entries[f"{name}.imgc"] = {
             **({"passphrase": phrase} if phrase else {"key": key_text(KEY)}),
+            **({"associated_data": associated.hex()} if associated else {}),
             **picture,
             **({"metadata": said} if said else {}),
             "payload_sha256": hashlib.sha256(payload).hexdigest(),
@@ -644,6 +665,8 @@ def write_valid(folder: Path) -> None:
     add("exact", (0, 0, 0), metadata=named, payload=pattern(70_000), mode=EXACT, sample_bytes=0, chunk_exponent=16)
     add("exact_chaos", (0, 0, 0), payload=b"GIF89a", mode=EXACT, sample_bytes=0, suite=CHAOS)
     add("exact_empty", (0, 0, 0), payload=b"", mode=EXACT, sample_bytes=0)
+    add("associated_data", (5, 7, 1), associated=b"account 7")
+    add("associated_data_empty_file", (0, 0, 0), associated=b"\0", payload=b"", mode=EXACT, sample_bytes=0)
     add("unknown_optional_record", (5, 7, 1), records=record(0x8001, b"from a newer release"))
     name = "passphrase"
     add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES))
@@ -762,6 +785,12 @@ def write_invalid(folder: Path) -> None:
         "metadata_field_length": (damaged, vector("metadata_field_length", metadata=struct.pack("<HIH", 7, 2, 0))),
         "metadata_followed": (damaged, vector("metadata_followed", metadata=bytes(200) + b"\1")),
         "digest_wrong": (damaged, vector("digest_wrong", digest=bytes(32))),
+        "associated_data_missing": (damaged, vector("associated_data_missing", associated=b"account 7")),
+        "associated_data_wrong": (damaged, vector("associated_data_wrong", associated=b"account 7\0")),
+        "associated_data_of_an_empty_file": (
+            damaged,
+            vector("associated_data_of_an_empty_file", (0, 0, 0), fields=exact, payload=b"", associated=b"account 7"),
+        ),
     }
     limits = {
         "memory_too_much": [(262145, 2)],
@@ -786,7 +815,8 @@ def write_invalid(folder: Path) -> None:
     for name, (error, data) in files.items():
         (folder / f"{name}.imgc").write_bytes(data)
         opener = {"passphrase": PHRASE} if name.startswith("argon2") else {"key": key_text(KEY)}
-        entries[f"{name}.imgc"] = {"error": error, **opener}
+        given = {"associated_data": b"account 7".hex()} if name == "associated_data_wrong" else {}
+        entries[f"{name}.imgc"] = {"error": error, **opener, **given}
     write_json(folder / "invalid.json", entries)
 
 

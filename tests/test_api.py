@@ -436,7 +436,7 @@ def test_threads_encrypt_and_decrypt_at_once(lossless: bool, picture: MakePictur
 
 def test_every_error_is_an_imgcrypt_error() -> None:
     errors = [getattr(imgcrypt, name) for name in imgcrypt.__all__ if name.endswith("Error")]
-    assert len(errors) == 11
+    assert {error.__name__ for error in errors} == {name for name in vars(imgcrypt.errors) if name.endswith("Error")}
     assert all(issubclass(error, ImgcryptError) for error in errors)
     for error in (DamagedError, TruncatedError, NotImgcError, imgcrypt.NewerVersionError):
         assert issubclass(error, ContainerError)
@@ -444,5 +444,6 @@ def test_every_error_is_an_imgcrypt_error() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(getattr(imgcrypt, name) for name in imgcrypt.__all__)
+    assert set(imgcrypt.__all__) <= set(dir(imgcrypt))
     with pytest.raises(AttributeError, match="no_such_name"):
         imgcrypt.no_such_name  # noqa: B018

@@ -101,6 +101,13 @@ def test_compiled_code_is_kept_and_used_again(package: Path, tmp_path: Path) -> 
     assert entry.stat().st_mtime_ns == before
 
 
+def test_compilation_is_told_to_whoever_wants_to_know(package: Path, tmp_path: Path) -> None:
+    loud = CALL.replace("basicConfig(", "basicConfig(level=logging.INFO, ")
+    told = "kernelpackage.kernel.double is being compiled\n"
+    assert run(package, loud, IMGCRYPT_CACHE=str(tmp_path / "cache")) == told
+    assert run(package, loud, IMGCRYPT_CACHE=str(tmp_path / "cache")) == ""
+
+
 def test_a_change_of_the_source_compiles_anew(package: Path, tmp_path: Path) -> None:
     run(package, IMGCRYPT_CACHE=str(tmp_path / "cache"))
     kernel = package / "kernelpackage" / "kernel.py"

@@ -76,6 +76,14 @@ def test_service_refuses(client: Any, picture: Callable[..., Any], tmp_path: Pat
     assert "key" in answer.json()["detail"]
 
 
+def test_service_notices_a_file_in_anothers_place(client: Any, picture: Callable[..., Any], tmp_path: Path) -> None:
+    assert client.post("/pictures/one", content=png(picture(9, 9))).status_code == 201
+    (tmp_path / "one.imgc").rename(tmp_path / "two.imgc")
+    answer = client.get("/pictures/two")
+    assert answer.status_code == 500
+    assert "associated data" in answer.json()["detail"]
+
+
 def test_video(picture: Callable[..., Any], tmp_path: Path) -> None:
     video, key = load("video"), Key.generate()
     pictures = [np.roll(picture(64, 96), 5 * i, 1) for i in range(6)]

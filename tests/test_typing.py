@@ -1,4 +1,4 @@
-"""Type checkers in strict mode take README's code, and find every fault in tests/typing/misuse.py."""
+"""Type checkers in strict mode take README's and the docs' code, and find every fault in tests/typing/misuse.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "docs" / "services.md"]
 MISUSE = Path(__file__).parent / "typing" / "misuse.py"
 
 Checker = Callable[[Path], set[int]]
@@ -40,10 +40,10 @@ def pyright(file: Path) -> set[int]:
     return {each["range"]["start"]["line"] + 1 for each in found if each["severity"] == "error"}
 
 
-@pytest.mark.xfail(strict=True, reason="cv2.imread may return None, and blob lacks parameters")
 @pytest.mark.parametrize("checker", [mypy, pyright])
-def test_code_of_the_readme_passes(checker: Checker, tmp_path: Path) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_of_the_pages_passes(checker: Checker, page: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
     assert blocks
     for i, block in enumerate(blocks):
         file = tmp_path / f"block{i}.py"
@@ -61,7 +61,6 @@ def test_examples_pass(checker: Checker, name: str, tmp_path: Path) -> None:
     assert [text.splitlines()[number - 1] for number in sorted(checker(tmp_path / name))] == []
 
 
-@pytest.mark.xfail(strict=True, reason="imgcrypt.__getattr__ takes every name, and suites are any text")
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_every_misuse_is_found(checker: Checker, tmp_path: Path) -> None:
     text = MISUSE.read_text()

@@ -41,6 +41,11 @@ def independent_key(entry: dict[str, Any]) -> bytes | str:
     return str(entry["passphrase"]) if "passphrase" in entry else independent.parse_key(entry["key"])
 
 
+def associated_data(entry: dict[str, Any]) -> bytes:
+    """What an entry says that its file was made with, or is to be refused with."""
+    return bytes.fromhex(entry.get("associated_data", ""))
+
+
 def metadata_fields(found: metadata.Metadata) -> dict[str, str]:
     """The fields by their numbers, as valid.json has them."""
     return {str(number): value.hex() for number, value in independent.read_metadata(metadata.pack(found)).items()}
@@ -97,11 +102,11 @@ def test_package_opens(name: str) -> None:
     entry = VALID[name]
     blob, key = (VECTORS / name).read_bytes(), package_key(entry)
     if "shape" not in entry:
-        data, called = imgcrypt.decrypt_bytes(blob, key)
+        data, called = imgcrypt.decrypt_bytes(blob, key, associated_data=associated_data(entry))
         assert sha256(data) == entry["payload_sha256"]
         assert ({} if called is None else {"9": called.encode().hex()}) == entry.get("metadata", {})
         return
-    picture = imgcrypt.decrypt_picture(blob, key)
+    picture = imgcrypt.decrypt_picture(blob, key, associated_data=associated_data(entry))
     assert metadata_fields(picture.metadata) == entry.get("metadata", {})
     image = picture.pixels
     assert image.shape == tuple(entry["shape"])
@@ -113,7 +118,8 @@ def test_package_opens(name: str) -> None:
 @pytest.mark.parametrize("name", VALID)
 def test_second_implementation_opens(name: str) -> None:
     entry = VALID[name]
-    fields, payload = independent.open_file((VECTORS / name).read_bytes(), independent_key(entry))
+    blob, key = (VECTORS / name).read_bytes(), independent_key(entry)
+    fields, payload = independent.open_file(blob, key, associated_data(entry))
     assert [fields["height"], fields["width"], fields["channels"]] == ([*entry.get("shape", [0, 0, 0]), 1])[:3]
     assert fields["sample_bytes"] == (np.dtype(entry["dtype"]).itemsize if "dtype" in entry else 0)
     assert {str(number): value.hex() for number, value in fields["metadata"].items()} == entry.get("metadata", {})
@@ -125,7 +131,7 @@ def test_package_refuses(name: str) -> None:
     entry = INVALID[name]
     blob = (VECTORS / "invalid" / name).read_bytes()
     with pytest.raises(imgcrypt.ImgcryptError) as caught:
-        imgcrypt.decrypt(blob, package_key(entry))
+        imgcrypt.decrypt(blob, package_key(entry), associated_data=associated_data(entry))
     assert type(caught.value).__name__ == entry["error"]
 
 
@@ -134,7 +140,7 @@ def test_second_implementation_refuses(name: str) -> None:
     entry = INVALID[name]
     blob = (VECTORS / "invalid" / name).read_bytes()
     with pytest.raises(ValueError, match=f"^{REASONS[entry['error']]}"):
-        independent.open_file(blob, independent_key(entry))
+        independent.open_file(blob, independent_key(entry), associated_data(entry))
 
 
 @pytest.mark.parametrize("suite", ["hybrid", "chaos"])

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +26,7 @@ from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.cryptanalysis import EquivalentKey
 from imgcrypt.keys import RawKey
 from imgcrypt.metrics import correlation, entropy, ideal_entropy, psnr
+from imgcrypt.opencv import cv2
 
 if TYPE_CHECKING:
     from rich.table import Table

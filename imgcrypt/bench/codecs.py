@@ -9,12 +9,12 @@ import functools
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench.pictures import COLOR, GRAY
+from imgcrypt.opencv import cv2
 
 
 class Codec(ABC):

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from imgcrypt import demo_job, pictures
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench.common import BenchError
 from imgcrypt.errors import ImageError
+from imgcrypt.opencv import cv2
 
 SUFFIXES = frozenset({*pictures.FORMATS, *pictures.LOSSY_SUFFIXES})
 GRAY, COLOR = "gray", "color"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 import imgcrypt
+from imgcrypt import inputs
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, pictures, ssim
 from imgcrypt.bench.codecs import CODECS
@@ -185,8 +186,8 @@ def _is_named(name: str, wanted: str) -> bool:
 def _through(picture: Bytes, entry: zoo.Entry, rate: float, provider: str) -> Bytes:
     """Encrypted, and decrypted again."""
     key = imgcrypt.Key.generate()
-    blob = imgcrypt.encrypt(picture, key, net=entry.name, rate=rate, provider=provider)
-    return np.asarray(imgcrypt.decrypt(blob, key, provider=provider), np.uint8)
+    blob = imgcrypt.encrypt(picture, key, net=entry.name, rate=rate, provider=inputs.provider(provider))
+    return np.asarray(imgcrypt.decrypt(blob, key, provider=inputs.provider(provider)), np.uint8)
 
 
 def _data_set(paths: Sequence[Path]) -> str | None:

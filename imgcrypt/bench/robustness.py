@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import imgcrypt
-from imgcrypt import cipher, container, envelope
+from imgcrypt import cipher, container, envelope, inputs
 from imgcrypt import payload as payloads
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench import pictures, ssim, subjects
@@ -204,7 +204,7 @@ def _files(picture: Bytes, net: str | None, provider: str, rng: np.random.Genera
     """The picture sampled and lossless, under file keys that repeat with the seed: the form's name and the file."""
     for lossless in (False, True):
         sampled = None if lossless else net or subjects.FIGURE_2_NET
-        blob = imgcrypt.encrypt(picture, subjects.KEY, raw=lossless, net=sampled, provider=provider)
+        blob = imgcrypt.encrypt(picture, subjects.KEY, raw=lossless, net=sampled, provider=inputs.provider(provider))
         header, payload = envelope.open_(blob, subjects.KEY)
         form = header.net.name if header.net else subjects.DIRECT
         yield form, envelope.seal(payload, header.content, subjects.KEY, subjects.draw(rng))
@@ -221,7 +221,7 @@ def _measure(
     damaged[places] = after = damage.do(before, np.random.default_rng(seed))
     found, lost = {}, 1.0
     with contextlib.suppress(DamagedError):
-        recovered = imgcrypt.recover(damaged.data, subjects.KEY, provider=provider)
+        recovered = imgcrypt.recover(damaged.data, subjects.KEY, provider=inputs.provider(provider))
         found[RECOVERED] = np.asarray(recovered.image, np.uint8)
         lost = recovered.lost_bytes / header.payload_bytes
     found[BELIEVED] = _believe(damaged.tobytes(), header, provider)

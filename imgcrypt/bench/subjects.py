@@ -11,7 +11,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import imgcrypt
-from imgcrypt import container, envelope
+from imgcrypt import container, envelope, inputs
 from imgcrypt import payload as payloads
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench.common import BenchError
@@ -198,7 +198,7 @@ def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subje
             rate=entry.rate(channels) if entry else None,
             net=entry.name if entry else None,
             suite="chaos",
-            provider=provider,
+            provider=inputs.provider(provider),
         )
         header, payload = envelope.open_(blob, KEY)
         yield Subject(name, kind, picture, entry, provider, payload, header.content)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import imgcrypt
-from imgcrypt import cipher, envelope, runtime, threads
+from imgcrypt import cipher, envelope, inputs, runtime, threads
 from imgcrypt import payload as payloads
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench import paper, stopwatch
@@ -199,21 +199,14 @@ def _record(image: Bytes, entry: zoo.Entry | None, provider: str, times: dict[st
 def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[[], object]]:
     """What table 9 times with a net, each a function that does it there and back."""
     key, secrets = imgcrypt.Key.generate(), envelope.Secrets.fresh()
+    codec = imgcrypt.Codec(key, net=entry.name, provider=inputs.provider(provider))
     # At the paper's rate, or the nearest.
     rate = entry.rate(1 if image.ndim == 2 else 3)
-
-    def sealed() -> bytes:
-        return imgcrypt.encrypt(image, key, net=entry.name, rate=rate, provider=provider)
-
-    header, payload = envelope.open_(sealed(), key)
-
-    def total() -> object:
-        return imgcrypt.decrypt(sealed(), key, provider=provider)
-
+    header, payload = envelope.open_(codec.encrypt(image, rate=rate), key)
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
         SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
-        TOTAL: total,
+        TOTAL: lambda: codec.decrypt(codec.encrypt(image, rate=rate)),
     }
 
 

@@ -48,12 +48,13 @@ def encipher(data: Bytes, key: bytes, *, out: Bytes | None = None) -> Bytes:
     return out
 
 
-def decipher(data: Bytes, key: bytes, *, overwrite: bool = False) -> Bytes:
-    """Inverse of :func:`encipher`, with the same shapes. With ``overwrite``, ``data`` serves as work space."""
+def decipher(data: Bytes, key: bytes, *, overwrite: bool = False, out: Bytes | None = None) -> Bytes:
+    """Inverse of :func:`encipher`, with the same arguments. With ``overwrite``, ``data`` serves as work space."""
     data = np.require(data, np.uint8, ["C"])
     plan = schedule.make(len(data), key)
     in_place = overwrite and data.flags.writeable and data.ctypes.data % 8 == 0
-    out = np.empty_like(data)
+    if out is None:
+        out = np.empty_like(data)
     with contextlib.nullcontext(data) if in_place else scratch.borrow(len(data)) as middle:
         decompose(data, middle, plan, inverse=True)
         scramble(middle, out, plan, inverse=True)

@@ -34,9 +34,9 @@ class _Threads:
         self.size = 0
 
     def executor(self, size: int) -> concurrent.futures.ThreadPoolExecutor:
-        """A pool of ``size`` threads, which start when there is work for them."""
+        """A pool of at least ``size`` threads, which start when there is work for them."""
         with self.lock:
-            if self.pool is None or self.size != size:
+            if self.pool is None or self.size < size:
                 if self.pool is not None:
                     self.pool.shutdown(wait=False)
                 self.pool, self.size = concurrent.futures.ThreadPoolExecutor(size, "imgcrypt"), size
@@ -106,7 +106,7 @@ def _share(serial: Callable[..., None], first: int, segments: int, arguments: tu
     try:
         if helpers > 0:
             pool = mine.executor(threads.count() - 1)
-            # No more where the interpreter is ending, or another thread has just asked for a pool of another size.
+            # No more where the interpreter is ending, or another thread has just asked for a larger pool.
             with contextlib.suppress(RuntimeError):
                 futures.extend(pool.submit(work) for _ in range(helpers))
         work()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgcrypt.codec import picture
+from imgcrypt.opencv import cv2
 
 PATCH = 4
 CELL = 8

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from imgcrypt.codec import coefficientkernels as kernels
 from imgcrypt.codec import picture, tables
 from imgcrypt.nets import data
+from imgcrypt.opencv import cv2
 
 STEPS = (3.0, 5.0, 8.0, 14.0, 24.0, 42.0, 75.0, 130.0)
 """In gray levels."""

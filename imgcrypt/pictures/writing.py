@@ -115,8 +115,9 @@ def _png(image: Pixels) -> bytes:
 
 
 def _by_opencv(image: Pixels, suffix: str) -> bytes:
-    import cv2
     import numpy as np
+
+    from imgcrypt.opencv import cv2
 
     bgr = image if image.ndim == 2 else np.ascontiguousarray(image[:, :, [2, 1, 0, 3][: image.shape[2]]])
     try:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 
-from imgcrypt.errors import ProviderError
+from imgcrypt import inputs, threads
 from imgcrypt.locks import ForkSafeLock
 from imgcrypt.runtime.blocks import BlockNet
 from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.net import Net
-from imgcrypt.runtime.sessions import PROVIDERS
 from imgcrypt.runtime.zoo import Entry
 
 NETS: dict[str, type[Net]] = {"blocks": BlockNet, "layers": LayeredNet}
 """What runs a net, by the layout of payloads that the manifest names for it."""
 
 _loading = ForkSafeLock()
-_nets: dict[tuple[Entry, str], Net] = {}
+_nets: dict[tuple[Entry, str, int], Net] = {}
 
 
 def load(entry: Entry, provider: str = "auto") -> Net:
@@ -30,12 +29,18 @@ def load(entry: Entry, provider: str = "auto") -> Net:
     Raises:
         ProviderError: there is no such provider, or it does not start.
     """
-    if provider not in PROVIDERS:
-        raise ProviderError(f"no provider is called {provider!r}; choose from {', '.join(PROVIDERS)}")
+    # A session has as many threads as there were when it was made.
+    wanted = entry, inputs.provider(provider), threads.count()
     with _loading:
-        if (entry, provider) not in _nets:
-            _nets[entry, provider] = NETS[entry.layout](entry, provider)
-        return _nets[entry, provider]
+        if wanted not in _nets:
+            _nets[wanted] = NETS[entry.layout](entry, provider)
+        return _nets[wanted]
+
+
+def release() -> None:
+    """Give back to the system what the nets take; the next call loads anew what it needs."""
+    with _loading:
+        _nets.clear()
 
 
 def _abandon() -> None:

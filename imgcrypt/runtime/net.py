@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from imgcrypt import progress
 from imgcrypt.arrays import Bytes
-from imgcrypt.errors import NetError
+from imgcrypt.errors import ImgcryptError, NetError
 from imgcrypt.locks import ForkSafeLock
-from imgcrypt.runtime import sessions
+from imgcrypt.runtime import sessions, turns
 from imgcrypt.runtime.zoo import Entry
 
 TILE_BLOCKS = 32
@@ -72,10 +74,14 @@ class Net(abc.ABC):
         Raises:
             MemoryError: it does not fit.
             NetError: onnxruntime fails at it.
+            CancelledError: the caller gave up.
         """
         session = self.session(part)
         try:
-            results: list[Any] = session.run(outputs, inputs)
+            with turns.turn():
+                results: list[Any] = session.run(outputs, inputs)
+        except ImgcryptError:
+            raise
         except MemoryError:
             raise
         except Exception as error:  # onnxruntime has classes of its own, and bare RuntimeErrors
@@ -99,15 +105,16 @@ class Net(abc.ABC):
         """
         side, channels = scale
         out = np.empty((height * side, width * side, channels), np.uint8)
-        for top, bottom in tiles(height):
-            for left, right in tiles(width):
-                halo = self.entry.halo
-                outer_top, outer_left = max(top - halo, 0), max(left - halo, 0)
-                part = run(outer_top, min(bottom + halo, height), outer_left, min(right + halo, width))
-                out[top * side : bottom * side, left * side : right * side] = part[
-                    (top - outer_top) * side : (bottom - outer_top) * side,
-                    (left - outer_left) * side : (right - outer_left) * side,
-                ]
+        halo = self.entry.halo
+        places = list(itertools.product(tiles(height), tiles(width)))
+        for done, ((top, bottom), (left, right)) in enumerate(places, 1):
+            outer_top, outer_left = max(top - halo, 0), max(left - halo, 0)
+            part = run(outer_top, min(bottom + halo, height), outer_left, min(right + halo, width))
+            out[top * side : bottom * side, left * side : right * side] = part[
+                (top - outer_top) * side : (bottom - outer_top) * side,
+                (left - outer_left) * side : (right - outer_left) * side,
+            ]
+            progress.report(done, len(places))
         return out
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import logging
 import os
 from typing import Any
 
-from imgcrypt import loading, threads
-from imgcrypt.errors import ProviderError
+from imgcrypt import cuda, environment, loading, threads
+from imgcrypt.errors import DependencyError, NetError, ProviderError
 
-PROVIDERS = ("auto", "cpu", "cuda")
+QUIET = 4
+"""onnxruntime's severity "fatal": what fails comes back as an exception, and is not printed besides."""
+_logger = logging.getLogger(__name__)
 
 
 def session(model: bytes, provider: str) -> Any:
@@ -17,40 +21,50 @@ def session(model: bytes, provider: str) -> Any:
 
     Args:
         model: the bytes of an ONNX file.
-        provider: one of PROVIDERS; ``auto`` takes CUDA where onnxruntime offers it and it starts, else the CPU.
+        provider: one of imgcrypt.inputs.PROVIDERS; ``auto`` takes CUDA where onnxruntime offers it and it starts,
+            else the CPU.
 
     Raises:
         ProviderError: CUDA was asked for and does not start.
+        DependencyError: onnxruntime does not load.
+        NetError: it does not take the model.
     """
-    # From 1.29 on, onnxruntime reports its use to its makers, from a thread that also hangs a forked child at its
-    # exit. Neither belongs in a tool that encrypts pictures.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    onnxruntime = loading.whole(lambda: importlib.import_module("onnxruntime"))
-    onnxruntime.disable_telemetry_events()
-    onnxruntime.set_default_logger_severity(4)
+    onnxruntime = loading.whole(_import)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
+    options.log_severity_level = QUIET
     # Left to itself, onnxruntime counts the machine's cores, not those this process may use, and pins to them; and its
     # threads spin while they wait, which takes the cores from everybody else who shares them.
     options.intra_op_num_threads = threads.count()
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if provider != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        onnxruntime.preload_dlls()
-        # Listed is not yet usable: without a driver, the session falls back to the CPU or refuses to start.
-        try:
-            started = onnxruntime.InferenceSession(
-                model, options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"]
-            )
-            if started.get_providers()[0] == "CUDAExecutionProvider":
-                return started
-        except Exception as error:  # onnxruntime raises bare RuntimeErrors and its own classes alike
-            if provider == "cuda":
-                raise ProviderError(
-                    f"CUDA does not start ({str(error).splitlines()[0]}); use the provider cpu"
-                ) from None
     if provider == "cuda":
-        raise ProviderError(
-            "onnxruntime cannot run on CUDA here; install imgcrypt[gpu] and a driver, or use the provider cpu"
-        )
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return cuda.session(model, options)
+    if provider == "auto" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        try:
+            return cuda.session(model, options)
+        except ProviderError as error:
+            _say_once(f"the net runs on the CPU: {error}")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has classes of its own, and bare RuntimeErrors
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise NetError(f"onnxruntime cannot load the net ({reason}); install imgcrypt again") from None
+
+
+@functools.cache
+def _say_once(sentence: str) -> None:
+    _logger.warning("%s", sentence)
+
+
+def _import() -> Any:
+    with environment.restored("ORT_DISABLE_TELEMETRY"):
+        # From 1.29 on, onnxruntime reports its use to its makers, from a thread that also hangs a forked child at its
+        # exit. Neither belongs in a tool that encrypts pictures. The variable counts when onnxruntime is loaded.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        try:
+            return importlib.import_module("onnxruntime")
+        except ImportError as error:
+            raise DependencyError(
+                f"onnxruntime, which runs the nets, does not load ({error}); install it again, or keep the picture "
+                "lossless"
+            ) from None

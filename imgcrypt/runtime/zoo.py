@@ -155,7 +155,7 @@ def choose(net: str | None, rate: float | None, channels: int) -> Entry:
     Raises:
         NetError: there is none.
     """
-    named = [entry for entry in entries() if (net or DEFAULT) in (entry.name, entry.kind)]
+    named = [entry for entry in entries() if (DEFAULT if net is None else net) in (entry.name, entry.kind)]
     if not named:
         names = dict.fromkeys([entry.kind for entry in entries()] + [entry.name for entry in entries()])
         raise NetError(f"no net is called {net!r}; choose from {', '.join(names)}")

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import ProviderError, runtime
+from imgcrypt import ProviderError, cuda, runtime
 from imgcrypt.locks import ForkSafeLock
 from imgcrypt.runtime import net as net_module
 from imgcrypt.runtime import sessions, zoo
@@ -109,6 +109,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, providers: list[str], start: Callable
     def make(model: bytes, options: Any, providers: list[str]) -> Any:
         return start() if start and "CUDAExecutionProvider" in providers else session(model, options, providers)
 
+    monkeypatch.setattr(cuda, "no_device", lambda: None)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
     monkeypatch.setattr(onnxruntime, "InferenceSession", make)
@@ -142,16 +143,24 @@ def test_cuda_that_is_not_installed_is_refused(picture: MakePicture, monkeypatch
 
 @pytest.mark.parametrize("start", [no_driver, FellBack])
 def test_cuda_that_does_not_start_is_refused_but_auto_takes_the_cpu(
-    start: Callable[..., Any], picture: MakePicture, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Any],
+    picture: MakePicture,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     offer(monkeypatch, BOTH, start)
     image = blocks_of(1, 1, picture)
-    with pytest.raises(ProviderError, match="use the provider cpu") as caught:
+    with pytest.raises(ProviderError, match="CUDA does not start") as caught:
         BlockNet(ENTRY, "cuda").sample(image)
     assert "\n" not in str(caught.value)
+    assert caplog.records == []
+    monkeypatch.setattr(sessions, "_say_once", sessions._say_once.__wrapped__)
     net = BlockNet(ENTRY, "auto")
     np.testing.assert_array_equal(net.sample(image), runtime.load(ENTRY, "cpu").sample(image))
     assert net.provider == "cpu"
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("the net runs on the CPU: CUDA does not start")
 
 
 def test_cpu_never_touches_cuda(picture: MakePicture, monkeypatch: pytest.MonkeyPatch) -> None:

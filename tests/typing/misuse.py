@@ -22,3 +22,21 @@ print(imgcrypt.decrypt(blob, key).shpae)  # error
 print(imgcrypt.inspect(blob).widht)  # error
 imgcrypt.Key.genarate()  # error
 text: str = imgcrypt.encrypt(image, key)  # error
+
+codec = imgcrypt.Codec(key, threads=2)
+codec.encrypt("photo.png")  # error
+codec.decrypt(blob, bytearray(48))  # error
+codec.decrypt("photo.png.imgc")  # error
+codec.encrpyt(image)  # error
+imgcrypt.Codec("secret")  # error
+imgcrypt.Codec(key, threads="2")  # error
+imgcrypt.Codec(key, provider="gpu")  # error
+codec.encrypt(image, associated_data="account 7")  # error
+codec.encrypt(image, cancel=True)  # error
+codec.encrypt(image, progress=print, cancel=None)
+array = np.zeros((4, 4, 3), np.uint8)
+array = codec.decrypt(blob, array)
+view: memoryview = codec.encrypt(image, bytearray(1000))
+other: bytes = codec.encrypt(image, bytearray(1000))  # error
+for each in codec.encrypt_many([image, image]):
+    print(each.shape)  # error

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
+
+from imgcrypt.opencv import cv2
 
 if TYPE_CHECKING:
     from rich.table import Table
