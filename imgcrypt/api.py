@@ -47,8 +47,8 @@ def encrypt(
         rate: bytes of measurements per sample (a gray pixel is one sample, a color pixel three), from 0.005 to
             0.75 for the default net: the length then tells nothing but the picture's size.
         target_psnr: instead of a rate, the PSNR in dB that the picture is to come back with at least, alpha not
-            counted, in about the fewest bytes. It holds for ``fast`` (see decrypt); the net gains some tenths of a dB on
-            photographs and may lose as much on drawings. Where neither is given, the default net takes 42 dB.
+            counted, in about the fewest bytes. It holds for ``fast`` (see decrypt); the net gains some tenths of a dB
+            on photographs and may lose as much on drawings. Where neither is given, the default net takes 42 dB.
         net: name or kind of the sampling net; ``None`` takes the default. See imgcrypt.runtime.zoo for all.
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with
             authentication only, for research; see docs/threat-model.md).
