@@ -480,6 +480,7 @@ class _Loading:
 
     def __init__(self) -> None:
         self._error: BaseException | None = None
+        self._misses = compiled.misses()
         self._thread = threading.Thread(target=self._load, daemon=True)
         self._thread.start()
 
@@ -490,7 +491,7 @@ class _Loading:
             self._error = error
 
     def wait(self, tell: Callable[[str], None]) -> None:
-        while self._thread.is_alive() and not compiled.compiles():
+        while self._thread.is_alive() and compiled.misses() == self._misses:
             self._thread.join(0.05)
         if self._thread.is_alive():
             tell("compiling the cipher, as the first time on a machine; it takes about half a minute ...")

@@ -21,7 +21,6 @@ import secrets
 import stat
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +32,7 @@ PACKAGE = "imgcrypt"
 DIGEST_BYTES = 32
 
 T = TypeVar("T")
-_compiles = threading.Event()
+_misses = 0
 _logger = logging.getLogger(__name__)
 
 
@@ -45,9 +44,14 @@ def call(kernel: Callable[..., T], *arguments: Any) -> T:
     return loading.whole(lambda: kernel(*arguments))
 
 
-def compiles() -> bool:
-    """Whether in this process a kernel was found nowhere, so that it is compiled, which takes seconds."""
-    return _compiles.is_set()
+def misses() -> int:
+    """How often in this process a kernel was found nowhere, so that it is compiled, which takes seconds."""
+    return _misses
+
+
+def _miss() -> None:
+    global _misses
+    _misses += 1  # no two at once: kernels are loaded one after the other
 
 
 def njit(*, cache: bool, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -185,7 +189,7 @@ def _cache_class() -> Any:
                     with contextlib.suppress(OSError):
                         file.unlink()
             _logger.info("%s is being compiled", self._name)
-            _compiles.set()
+            _miss()
             return None
 
         def save_overload(self, signature: Any, result: Any) -> None:

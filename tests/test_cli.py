@@ -538,7 +538,7 @@ def test_picture_that_its_format_cannot_hold_is_refused(
         (["--lossless", "--rate", "0.18"], "leave out"),
         (["--lossless", "--target-psnr", "30"], "leave out"),
         (["--rate", "0.18", "--target-psnr", "30"], "leave out --rate"),
-        (["--target-psnr", "nan"], "is a number of dB"),
+        (["--target-psnr", "nan"], "a finite number"),
         (["--target-psnr", "30", "--net", "fclbcnn"], "has but one rate"),
     ],
 )

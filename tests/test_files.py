@@ -43,7 +43,11 @@ class Stream(io.TextIOWrapper):
 # Where the system has unnamed files, and where it has none.
 NAMED = "import os; del os.O_TMPFILE; " if hasattr(os, "O_TMPFILE") else ""
 WAYS = ["", NAMED]
-SLOW = "import os, sys, time; from imgcrypt import files; os.fsync = lambda _: (print(flush=True), time.sleep(60)); "
+# A run of the tests that is to outlive its terminal ignores SIGHUP, and its children would.
+SLOW = (
+    "import os, signal, sys, time; from imgcrypt import files; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    "os.fsync = lambda _: (print(flush=True), time.sleep(60)); "
+)
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from pathlib import Path
+import importlib.resources
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgcrypt.errors import NetError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FILE = Path(__file__).parent / "tables.npz"
+FILE = importlib.resources.files("imgcrypt.codec") / "tables.npz"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,11 +62,18 @@ class Tables:
 @functools.cache
 def sha256() -> str:
     """Of the file, in hexadecimal: what files say to name their tables."""
-    return hashlib.sha256(FILE.read_bytes()).hexdigest()
+    return hashlib.sha256(_read()).hexdigest()
 
 
 @functools.cache
 def load() -> Tables:
     """The tables that are part of the package."""
-    with np.load(FILE) as held:
+    with np.load(io.BytesIO(_read())) as held:
         return Tables(**{field.name: held[field.name] for field in dataclasses.fields(Tables)})
+
+
+def _read() -> bytes:
+    try:
+        return FILE.read_bytes()
+    except OSError as error:
+        raise NetError(f"cannot read the picture code's tables: {error.strerror}; install imgcrypt again") from None

@@ -46,7 +46,7 @@ def start() -> tables.Tables:
 
 def main(
     folders: Annotated[list[Path], typer.Option("--data", help="folder of pictures; may be given again")],
-    out: Annotated[Path, typer.Option(help="the file to write")] = tables.FILE,
+    out: Annotated[Path, typer.Option(help="the file to write")] = Path(str(tables.FILE)),
     every: Annotated[int, typer.Option(min=1, help="take every so manyth picture")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="the choices of each depend on the tables of the one before")] = 2,
 ) -> None:

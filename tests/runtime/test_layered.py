@@ -237,7 +237,7 @@ def test_extreme_targets(target: float) -> None:
 
 def test_target_that_is_no_number_is_refused() -> None:
     with pytest.raises(NetError, match="number of dB"):
-        imgcrypt.encrypt(np.zeros((4, 4, 3), np.uint8), KEY, target_psnr=float("nan"))
+        net().measure_for_psnr(np.zeros((4, 4, 3), np.uint8), float("nan"))
 
 
 def test_net_of_one_rate_cannot_aim() -> None:

@@ -209,7 +209,7 @@ def test_lena_comes_first_and_two_pictures_are_enough(tmp_path):
     with report._folders(tmp_path) as (_, few):
         assert [path.name for path in few.iterdir()] == ["a.png"]
     (tmp_path / "a.bmp").write_bytes(b"no picture")
-    with pytest.raises(ImageError, match=r"a\.bmp: cannot read"), report._folders(tmp_path):
+    with pytest.raises(ImageError, match=r"cannot read a\.bmp"), report._folders(tmp_path):
         pass
     with report._folders(None) as (every, few):
         assert every == few
