@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from corpus import CASES, Picture, by_pillow, by_tifffile, png, samples
 from hypothesis import given
@@ -232,7 +233,15 @@ def test_lab_is_converted_and_told() -> None:
     np.testing.assert_array_equal(picture.pixels, ImageCms.applyTransform(Image.open(io.BytesIO(data)), to_srgb))
 
 
-@pytest.mark.parametrize("compression", [None, "jpeg"])
+WITHOUT_COMPRESSION = pytest.param(
+    None,
+    marks=pytest.mark.skipif(
+        int(PIL.__version__.split(".")[0]) < 13, reason="Pillow before 13 refuses the uncompressed YCbCr that it writes"
+    ),
+)
+
+
+@pytest.mark.parametrize("compression", [WITHOUT_COMPRESSION, "jpeg"])
 def test_subsampled_tiff_agrees_with_libtiff(compression: str | None) -> None:
     image = Image.fromarray(samples(3, 8, "gradient"))
     data = by_pillow(image if compression else image.convert("YCbCr"), "TIFF", compression=compression)

@@ -239,7 +239,7 @@ def metadata(image: PillowImage, notes: list[str]) -> Metadata:
         profile=info.get("icc_profile") or None,
         exif=exif or None,
         xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
-        resolution=None if dpi is None else (float(dpi[0]), float(dpi[1])),
+        resolution=(float(dpi[0]), float(dpi[1])) if dpi is not None and all(dpi) else None,
         gamma=info.get("gamma"),
         chromaticities=None if chromaticities is None else tuple(map(float, chromaticities)),
         intent=info.get("srgb"),
