@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import contextvars
 import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "IMGCRYPT_THREADS"
 OTHERS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -39,6 +41,18 @@ def limited(number: int | None) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
+
+
+def each(work: Callable[[int, int], Any], parts: Sequence[tuple[int, int]]) -> None:
+    """Call ``work(first, last)`` for each part, in as many threads as there are to compute with."""
+    workers = min(len(parts), count())
+    if workers < 2:
+        for part in parts:
+            work(*part)
+        return
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(work, *part) for part in parts]:
+            done.result()
 
 
 def _number(variable: str) -> int:
