@@ -1,4 +1,4 @@
-"""The bytes of an ``.imgc`` file: header, chunks, trailing header copy. docs/format.md, section 2.
+"""The bytes of an ``.imgc`` file: header, front, packets, trailing header copy. docs/format.md, section 2.
 
 No cryptography and no pictures here: packing, parsing and offsets alone. Everything that is read is
 bounds-checked before it is believed.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from collections.abc import Callable
 from enum import IntEnum
+from typing import NamedTuple
 
 from imgcrypt.errors import DamagedError, NewerVersionError, NotImgcError, TruncatedError
 
@@ -20,15 +20,17 @@ MAC_BYTES = 32
 TAG_BYTES = 16
 SALT_BYTES = 32
 DIGEST_BYTES = 32
-CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
-"""The part of the header that the digest covers: all fixed fields before it."""
-FIXED = struct.Struct(CORE.format + "32s")
+FIXED = struct.Struct("<8sHHBBBBIIBBBB32s")
+"""The header's fields of fixed length: all but the parts, their digests and the records."""
+CORE_AT = 12
+"""Where the fields begin that the digests cover: who may open a file can change without them."""
+PART = struct.Struct("<QB")
 RECORD = struct.Struct("<HH")
 NET = struct.Struct("<24s32sI")
 NAME_BYTES = 24
-CHUNK_EXPONENTS = range(10, 25)
-CHUNK_EXPONENT = 16
-"""Of new files: chunks of 64 KiB."""
+MOST_PARTS = 16
+FRONT, METADATA = 1, 2
+"""Flags: the first part stands behind the header, too; the last part is metadata."""
 MOST_PASSPHRASE_SLOTS = 4
 """Each costs its reader a run of Argon2id, and lets whoever made the file guess once."""
 OPTIONAL_RECORDS = 0x8000
@@ -36,7 +38,7 @@ OPTIONAL_RECORDS = 0x8000
 
 
 class Suite(IntEnum):
-    """What protects the chunks. Numbers are on the wire: never change or reuse one."""
+    """What protects the packets. Numbers are on the wire: never change or reuse one."""
 
     HYBRID = 1
     CHAOS = 2
@@ -68,12 +70,40 @@ class NetRecord:
     block_bytes: int
 
 
+class Part(NamedTuple):
+    """A message to the cipher: a piece of the payload, or the metadata.
+
+    ``length`` is in bytes. Of its shares, one in each packet, ``needed`` give it back; 0 if it stands in front alone.
+    """
+
+    length: int
+    needed: int
+
+    @property
+    def share_bytes(self) -> int:
+        """Length of a share."""
+        return -(-self.length // self.needed) if self.needed else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a payload is laid out: in what parts, in how many packets, and whether the first part stands in front, too.
+
+    ``metadata_needed`` is that of the metadata's part.
+    """
+
+    packets: int
+    parts: tuple[Part, ...]
+    front: bool
+    metadata_needed: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Content:
     """What a file is to hold, as far as it is known before the file is sealed.
 
-    ``net`` is the net of a sampled picture, else None. A chunk has ``2 ** chunk_exponent`` bytes. In the mode exact, it
-    holds the bytes of another file, and height, width, channels and sample_bytes are 0.
+    ``net`` is the net of a sampled picture, else None. In the mode exact, it holds the bytes of another file, and
+    height, width, channels and sample_bytes are 0.
     """
 
     suite: Suite
@@ -83,12 +113,14 @@ class Content:
     channels: int
     sample_bytes: int
     net: NetRecord | None
-    chunk_exponent: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """Every field of the header but its MAC, complete. Parsing and packing are inverses of each other."""
+    """Every field of the header but its MAC, complete. Parsing and packing are inverses of each other.
+
+    ``parts`` are those of the payload, then the metadata's if there are any; ``digests`` has one for each.
+    """
 
     suite: Suite
     mode: Mode
@@ -96,42 +128,57 @@ class Header:
     channels: int
     height: int
     width: int
-    payload_bytes: int
-    metadata_bytes: int
-    chunk_exponent: int
+    packets: int
+    flags: int
     salt: bytes
-    digest: bytes
+    parts: tuple[Part, ...]
+    digests: tuple[bytes, ...]
     records: tuple[tuple[int, bytes], ...]
-
-    @property
-    def chunk_bytes(self) -> int:
-        """Plaintext bytes of each chunk but the last."""
-        return 1 << self.chunk_exponent
 
     @property
     def header_bytes(self) -> int:
         """Length of the packed header with its MAC."""
-        return _header_bytes(self.records)
+        return _header_bytes(len(self.parts), self.records)
 
     @property
-    def chunks(self) -> int:
-        """Number of sealed chunks."""
-        return -(-self.payload_bytes // self.chunk_bytes)
+    def front(self) -> bool:
+        """Whether the first part stands behind the header, too."""
+        return bool(self.flags & FRONT)
 
     @property
-    def metadata_at(self) -> int:
-        """Offset in the file of the metadata block, which follows the chunks."""
-        return self.header_bytes + self.payload_bytes + self.chunks * TAG_BYTES
+    def payload_parts(self) -> tuple[Part, ...]:
+        """The parts of the payload."""
+        return self.parts[:-1] if self.flags & METADATA else self.parts
+
+    @property
+    def payload_bytes(self) -> int:
+        """Length of the payload."""
+        return sum(part.length for part in self.payload_parts)
+
+    @property
+    def metadata_bytes(self) -> int:
+        """Length of the metadata, 0 if there are none."""
+        return self.parts[-1].length if self.flags & METADATA else 0
+
+    @property
+    def front_bytes(self) -> int:
+        """Length of the sealed first part behind the header, 0 if it is not there."""
+        return self.parts[0].length + TAG_BYTES if self.front else 0
+
+    @property
+    def packet_bytes(self) -> int:
+        """Length of a sealed packet."""
+        return sum(part.share_bytes for part in self.parts) + TAG_BYTES
 
     @property
     def trailer_at(self) -> int:
         """Offset in the file of the header's second copy."""
-        return self.file_bytes - self.header_bytes
+        return self.packet_at(self.packets)
 
     @property
     def file_bytes(self) -> int:
         """Length of the whole file."""
-        return _file_bytes(self.header_bytes, self.payload_bytes, self.metadata_bytes, self.chunk_exponent)
+        return self.trailer_at + self.header_bytes
 
     @property
     def net(self) -> NetRecord | None:
@@ -142,10 +189,9 @@ class Header:
                 return NetRecord(name.rstrip(b"\0").decode("ascii"), weights, block_bytes)
         return None
 
-    def chunk_at(self, number: int) -> tuple[int, int]:
-        """Offset in the file and length, without its tag, of a chunk."""
-        length = min(self.chunk_bytes, self.payload_bytes - number * self.chunk_bytes)
-        return self.header_bytes + number * (self.chunk_bytes + TAG_BYTES), length
+    def packet_at(self, number: int) -> int:
+        """Offset in the file of a packet."""
+        return self.header_bytes + self.front_bytes + number * self.packet_bytes
 
     @property
     def content(self) -> Content:
@@ -158,38 +204,55 @@ class Header:
             channels=self.channels,
             sample_bytes=self.sample_bytes,
             net=self.net,
-            chunk_exponent=self.chunk_exponent,
         )
 
+    @property
+    def layout(self) -> Layout:
+        """How the payload is laid out, to lay out another one of the same length."""
+        metadata_needed = self.parts[-1].needed if self.flags & METADATA else self.packets
+        return Layout(self.packets, self.payload_parts, self.front, metadata_needed)
+
     def core(self) -> bytes:
-        """The fixed fields before the digest, which the digest covers."""
-        return _pack_core(self, self.payload_bytes, self.metadata_bytes, self.salt, self.records)
+        """The fields that the digests cover."""
+        return self._pack()[CORE_AT : FIXED.size + PART.size * len(self.parts)]
 
     def pack(self) -> bytes:
         """The header's bytes up to its MAC."""
         records = b"".join(RECORD.pack(kind, len(body)) + body for kind, body in self.records)
-        return self.core() + self.digest + records
+        return self._pack() + b"".join(self.digests) + records
+
+    def _pack(self) -> bytes:
+        return FIXED.pack(
+            MAGIC,
+            VERSION,
+            self.header_bytes,
+            self.suite,
+            self.mode,
+            self.sample_bytes,
+            self.channels,
+            self.height,
+            self.width,
+            self.packets,
+            len(self.parts),
+            self.flags,
+            0,
+            self.salt,
+        ) + b"".join(PART.pack(*part) for part in self.parts)
 
 
 def make_header(
-    content: Content,
-    slots: tuple[tuple[int, bytes], ...],
-    payload_bytes: int,
-    metadata_bytes: int,
-    salt: bytes,
-    digest: Callable[[bytes], bytes],
+    content: Content, layout: Layout, slots: tuple[tuple[int, bytes], ...], metadata_bytes: int, salt: bytes
 ) -> Header:
-    """The header of a new file.
+    """The header of a new file, whose digests are missing yet.
 
     Args:
         content: what the file is to hold.
+        layout: how it is laid out.
         slots: a record for each key that may open it.
-        payload_bytes: length of the payload.
         metadata_bytes: length of the metadata, 0 if there is none.
         salt: fresh for every file.
-        digest: is given the header's core and returns the digest of core and payload.
     """
-    records = slots if content.net is None else (*slots, net_record(content.net))
+    metadata = (Part(metadata_bytes, layout.metadata_needed),) if metadata_bytes else ()
     return Header(
         suite=content.suite,
         mode=content.mode,
@@ -197,12 +260,12 @@ def make_header(
         channels=content.channels,
         height=content.height,
         width=content.width,
-        payload_bytes=payload_bytes,
-        metadata_bytes=metadata_bytes,
-        chunk_exponent=content.chunk_exponent,
+        packets=layout.packets,
+        flags=(FRONT if layout.front else 0) | (METADATA if metadata else 0),
         salt=salt,
-        digest=digest(_pack_core(content, payload_bytes, metadata_bytes, salt, records)),
-        records=records,
+        parts=layout.parts + metadata,
+        digests=(),
+        records=slots if content.net is None else (*slots, net_record(content.net)),
     )
 
 
@@ -227,7 +290,7 @@ def parse(data: bytes | memoryview, *, whole: bool = True) -> Header:
     data = memoryview(data)
     if data[: len(MAGIC)] != MAGIC:
         raise NotImgcError("this is not an imgcrypt file (it does not begin as one); check that it is the right file")
-    if len(data) < FIXED.size + MAC_BYTES:
+    if len(data) < FIXED.size:
         raise TruncatedError("the file ends inside its header; copy it again from where it came")
     (
         _,
@@ -239,26 +302,28 @@ def parse(data: bytes | memoryview, *, whole: bool = True) -> Header:
         channels,
         height,
         width,
-        payload_bytes,
-        metadata_bytes,
-        chunk_exponent,
+        packets,
+        count,
+        flags,
         reserved,
         salt,
-        digest,
     ) = FIXED.unpack_from(data)
     newer = "the file needs a newer release of imgcrypt ({}); upgrade it"
     if version != VERSION:
         raise NewerVersionError(newer.format(f"it has format version {version}, this release reads version {VERSION}"))
-    if suite not in Suite.__members__.values() or mode not in Mode.__members__.values() or any(reserved):
+    if (
+        suite not in Suite.__members__.values()
+        or mode not in Mode.__members__.values()
+        or flags & ~(FRONT | METADATA)
+        or reserved
+    ):
         raise NewerVersionError(newer.format("it uses a suite, mode or field that this release does not know"))
-    if header_bytes < FIXED.size + MAC_BYTES:
+    digests_at = FIXED.size + PART.size * count
+    records_at = digests_at + DIGEST_BYTES * count
+    if header_bytes < records_at + MAC_BYTES:
         raise _damaged("its length is impossible")
     if len(data) < header_bytes:
         raise TruncatedError("the file ends inside its header; copy it again from where it came")
-    if chunk_exponent not in CHUNK_EXPONENTS:
-        raise _damaged("its chunk size is impossible")
-    if whole:
-        _check_whole(data, header_bytes, _file_bytes(header_bytes, payload_bytes, metadata_bytes, chunk_exponent))
     header = Header(
         suite=Suite(suite),
         mode=Mode(mode),
@@ -266,44 +331,22 @@ def parse(data: bytes | memoryview, *, whole: bool = True) -> Header:
         channels=channels,
         height=height,
         width=width,
-        payload_bytes=payload_bytes,
-        metadata_bytes=metadata_bytes,
-        chunk_exponent=chunk_exponent,
+        packets=packets,
+        flags=flags,
         salt=salt,
-        digest=digest,
-        records=_parse_records(data[FIXED.size : header_bytes - MAC_BYTES], newer),
+        parts=tuple(Part(*each) for each in PART.iter_unpack(data[FIXED.size : digests_at])),
+        digests=tuple(bytes(data[at : at + DIGEST_BYTES]) for at in range(digests_at, records_at, DIGEST_BYTES)),
+        records=_parse_records(data[records_at : header_bytes - MAC_BYTES], newer),
     )
     _check(header)
+    if whole:
+        _check_whole(data, header)
     return header
 
 
-def _pack_core(
-    content: Content | Header,
-    payload_bytes: int,
-    metadata_bytes: int,
-    salt: bytes,
-    records: tuple[tuple[int, bytes], ...],
-) -> bytes:
-    return CORE.pack(
-        MAGIC,
-        VERSION,
-        _header_bytes(records),
-        content.suite,
-        content.mode,
-        content.sample_bytes,
-        content.channels,
-        content.height,
-        content.width,
-        payload_bytes,
-        metadata_bytes,
-        content.chunk_exponent,
-        bytes(3),
-        salt,
-    )
-
-
-def _header_bytes(records: tuple[tuple[int, bytes], ...]) -> int:
-    return FIXED.size + sum(RECORD.size + len(body) for _, body in records) + MAC_BYTES
+def _header_bytes(parts: int, records: tuple[tuple[int, bytes], ...]) -> int:
+    bodies = sum(RECORD.size + len(body) for _, body in records)
+    return FIXED.size + parts * (PART.size + DIGEST_BYTES) + bodies + MAC_BYTES
 
 
 def _parse_records(data: memoryview, newer: str) -> tuple[tuple[int, bytes], ...]:
@@ -330,22 +373,27 @@ def _is_name(field: bytes) -> bool:
     return len(name) > 0 and all(0x21 <= byte <= 0x7E for byte in name)
 
 
-def _file_bytes(header_bytes: int, payload_bytes: int, metadata_bytes: int, chunk_exponent: int) -> int:
-    chunks = -(-payload_bytes >> chunk_exponent)
-    metadata = metadata_bytes + TAG_BYTES if metadata_bytes else 0
-    return 2 * header_bytes + payload_bytes + chunks * TAG_BYTES + metadata
-
-
-def _check_whole(data: memoryview, header_bytes: int, file_bytes: int) -> None:
-    if len(data) < file_bytes:
+def _check_whole(data: memoryview, header: Header) -> None:
+    if len(data) < header.file_bytes:
         raise TruncatedError(
-            f"the file ends early: {len(data)} of {file_bytes} bytes are there; copy it again from where it came"
+            f"the file ends early: {len(data)} of {header.file_bytes} bytes are there; copy it again from where it came"
         )
-    if len(data) > file_bytes or data[:header_bytes] != data[-header_bytes:]:
+    if len(data) > header.file_bytes or data[: header.header_bytes] != data[header.trailer_at :]:
         raise DamagedError
 
 
 def _check(header: Header) -> None:
+    if not header.packets or not 1 <= len(header.parts) <= MOST_PARTS or not header.payload_parts:
+        raise _damaged("it has no packets, no parts or too many")
+    for number, part in enumerate(header.parts):
+        # What stands in front alone is the first part of several.
+        least = 0 if number == 0 and header.front and len(header.payload_parts) > 1 else 1
+        if not least <= part.needed <= header.packets:
+            raise _damaged("its parts need impossible numbers of packets")
+    empty = [number for number, part in enumerate(header.parts) if not part.length]
+    # Another file may be empty, and is one part then.
+    if empty and not (header.mode is Mode.EXACT and empty == [0] and len(header.payload_parts) == 1):
+        raise _damaged("one of its parts is empty")
     if header.mode is Mode.EXACT:
         if any((header.sample_bytes, header.channels, header.height, header.width)):
             raise _damaged("it describes a picture, and the file holds another file")
@@ -353,7 +401,7 @@ def _check(header: Header) -> None:
         depths = (1, 2) if header.mode in (Mode.RAW, Mode.LOSSLESS) else (1,)
         if header.sample_bytes not in depths or header.channels not in (1, 3, 4):
             raise _damaged("its picture type is impossible")
-        if not (header.height and header.width and header.payload_bytes):
+        if not (header.height and header.width):
             raise _damaged("its picture is empty")
     if sum(kind == RecordType.PASSPHRASE_SLOT for kind, _ in header.records) > MOST_PASSPHRASE_SLOTS:
         raise _damaged("it has more passphrase slots than any honest file")

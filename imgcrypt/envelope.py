@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
+import itertools
 import os
+from collections.abc import Sequence
 from typing import overload
 
+import numpy as np
 from blake3 import blake3
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from imgcrypt import cipher, container, scratch, slots
+from imgcrypt import cipher, container, protection, scratch, slots
 from imgcrypt.arrays import Bytes
-from imgcrypt.chunks import ChunkCipher
-from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header
+from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header, Layout
 from imgcrypt.errors import DamagedError, ImgcryptError, WrongKeyError
 from imgcrypt.keys import Key
-
-METADATA_NONCE = bytes(12)
-"""Its key serves this one block."""
-
+from imgcrypt.sealing import PacketCipher
 
 @dataclasses.dataclass(frozen=True)
 class Secrets:
@@ -39,6 +36,7 @@ class Secrets:
 def seal(
     payload: Bytes,
     content: Content,
+    layout: Layout,
     key: Key,
     secrets: Secrets,
     metadata: bytes = b"",
@@ -49,6 +47,7 @@ def seal(
 def seal(
     payload: Bytes,
     content: Content,
+    layout: Layout,
     key: Key,
     secrets: Secrets,
     metadata: bytes,
@@ -58,6 +57,7 @@ def seal(
 def seal(
     payload: Bytes,
     content: Content,
+    layout: Layout,
     key: Key,
     secrets: Secrets,
     metadata: bytes = b"",
@@ -69,6 +69,7 @@ def seal(
     Args:
         payload: uint8 (n,), n >= 1 for pictures.
         content: what to say of it.
+        layout: in what parts and packets; the parts are as long together as the payload.
         key: who may open the file.
         secrets: fresh for every file.
         metadata: what the file is to say beside the payload, as imgcrypt.pictures.metadata packs it.
@@ -82,75 +83,46 @@ def seal(
         ImgcryptError: ``out`` is too short.
     """
     slot = slots.make(key, secrets.file_key, secrets.salt)
-    header = container.make_header(
-        content,
-        (slot,),
-        len(payload),
-        len(metadata),
-        secrets.salt,
-        lambda core: digest(core, payload, secrets.file_key, secrets.salt),
-    )
+    header = container.make_header(content, layout, (slot,), len(metadata), secrets.salt)
+    messages = split(header, payload, np.frombuffer(metadata, np.uint8))
+    core = header.core()
+    digests = [digest(core, number, each, secrets.file_key, secrets.salt) for number, each in enumerate(messages)]
+    header = dataclasses.replace(header, digests=tuple(digests))
     packed = header.pack()
     packed += _mac(packed, header, secrets.file_key, associated_data)
-
-    image_key, seal_key = image_keys(header, secrets.file_key)
-    chunk_cipher = ChunkCipher(header.suite, seal_key)
     if out is not None and len(out) < header.file_bytes:
         raise ImgcryptError(f"out has {len(out):,} bytes, and the file takes {header.file_bytes:,}; give more of them")
     # Made in memory that is there already, then copied once: that costs less than memory new from the system.
-    with (
-        scratch.borrow(len(payload)) as enciphered,
-        scratch.borrow(0 if out is not None else header.file_bytes) as space,
-    ):
-        cipher.encipher(payload, image_key, out=enciphered)
+    with scratch.borrow(0 if out is not None else header.file_bytes) as space:
         file = space.data if out is None else out[: header.file_bytes]
-        for number in range(header.chunks):
-            at, length = header.chunk_at(number)
-            start = number * header.chunk_bytes
-            chunk_cipher.seal(number, enciphered.data[start : start + length], file[at : at + length + TAG_BYTES])
-        if metadata:
-            file[header.metadata_at : header.trailer_at] = _metadata_cipher(header, secrets.file_key).encrypt(
-                METADATA_NONCE, metadata, None
-            )
-        file[: header.header_bytes] = file[header.trailer_at :] = packed
+        _write(header, packed, messages, secrets.file_key, file)
         return bytes(file) if out is None else file
 
 
-def open_(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> tuple[Header, Bytes]:
-    """Decrypt a file: its header and payload, every byte of both authenticated.
-
-    Raises:
-        ContainerError: what container.parse raises, or DamagedError.
-        WrongKeyError: no slot of the file opens with ``key``.
-    """
-    return open_whole(data, key, associated_data)[:2]
+def seal_again(header: Header, packed: bytes, payload: Bytes, metadata: Bytes, file_key: bytes) -> bytes:
+    """The bytes of a file again, from its header, MAC and all, and what is in it: uint8 (n,) each."""
+    file = bytearray(header.file_bytes)
+    _write(header, packed, split(header, payload, metadata), file_key, memoryview(file))
+    return bytes(file)
 
 
-def open_whole(
+def split(header: Header, payload: Bytes, metadata: Bytes) -> list[Bytes]:
+    """What is enciphered for each part: uint8 (length,) each, views."""
+    ends = list(itertools.accumulate(part.length for part in header.payload_parts))
+    pieces = [payload[end - part.length : end] for part, end in zip(header.payload_parts, ends, strict=True)]
+    return [*pieces, metadata] if header.metadata_bytes else pieces
+
+
+def open_(
     data: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
 ) -> tuple[Header, Bytes, bytes]:
-    """As :func:`open_`, and the metadata. ``out``, uint8 (n,), takes the payload; ``None`` makes a new array."""
-    data = memoryview(data)
-    header = container.parse(data)
-    file_key = unlock(header, data[: header.header_bytes], key, associated_data)
-    image_key, seal_key = image_keys(header, file_key)
-    chunk_cipher = ChunkCipher(header.suite, seal_key)
-    metadata = open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
-    with scratch.borrow(header.payload_bytes) as enciphered:
-        view = enciphered.data
-        for number in range(header.chunks):
-            at, length = header.chunk_at(number)
-            start = number * header.chunk_bytes
-            chunk_cipher.open(number, data[at : at + length + TAG_BYTES], view[start : start + length])
-        payload = cipher.decipher(enciphered, image_key, overwrite=True, out=out)
-    if not hmac.compare_digest(header.digest, digest(header.core(), payload, file_key, header.salt)):
-        payload[:] = 0  # it may be the caller's memory
-        raise DamagedError
-    return header, payload, metadata
+    """Decrypt an undamaged file: its header, payload and metadata, every byte of all authenticated.
 
-
-def read_metadata(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> bytes:
-    """The metadata of a file alone, which is authenticated; the payload is not looked at.
+    Args:
+        data: the file.
+        key: one that opens it.
+        associated_data: what it was made with.
+        out: uint8 (n,) to write the payload to; ``None`` makes a new array.
 
     Raises:
         ContainerError: what container.parse raises, or DamagedError.
@@ -159,21 +131,34 @@ def read_metadata(data: bytes | memoryview, key: Key, associated_data: bytes = b
     data = memoryview(data)
     header = container.parse(data)
     file_key = unlock(header, data[: header.header_bytes], key, associated_data)
-    return open_metadata(header, data[header.metadata_at : header.trailer_at], file_key)
+    payload = np.empty(header.payload_bytes, np.uint8) if out is None else out
+    metadata = np.empty(header.metadata_bytes, np.uint8)
+    try:
+        _read(header, file_key, data, split(header, payload, metadata))
+    except DamagedError:
+        payload[:] = 0  # it may be the caller's memory
+        raise
+    return header, payload, metadata.tobytes()
 
 
-def open_metadata(header: Header, sealed: memoryview, file_key: bytes) -> bytes:
-    """The metadata in a file's block for it; of a file that has none, no bytes.
+def open_front(data: bytes | memoryview, header: Header, file_key: bytes) -> Bytes:
+    """The first part of the payload, uint8 (n,), from what stands behind the header: no more of the file is needed.
 
     Raises:
-        DamagedError: its tag is wrong.
+        DamagedError: it is damaged.
     """
-    if not header.metadata_bytes:
-        return b""
-    try:
-        return _metadata_cipher(header, file_key).decrypt(METADATA_NONCE, sealed, None)
-    except InvalidTag:
-        raise DamagedError from None
+    enciphered = np.empty(header.parts[0].length, np.uint8)
+    front_cipher(header, file_key).open(0, memoryview(data)[header.header_bytes : header.packet_at(0)], enciphered.data)
+    message = np.empty_like(enciphered)
+    if not decipher(header, file_key, 0, enciphered, message):
+        raise DamagedError
+    return message
+
+
+def decipher(header: Header, file_key: bytes, number: int, enciphered: Bytes, out: Bytes) -> bool:
+    """Decipher a part into ``out``, and say whether its digest proves it."""
+    cipher.decipher(enciphered, part_key(header, file_key, number), out=out)
+    return hmac.compare_digest(header.digests[number], digest(header.core(), number, out, file_key, header.salt))
 
 
 def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes = b"") -> bytes:
@@ -193,15 +178,72 @@ def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes 
     return file_key
 
 
-def digest(core: bytes, payload: Bytes, file_key: bytes, salt: bytes) -> bytes:
-    """The keyed digest of the header's core and the payload: 32 bytes."""
-    return blake3(core, key=slots.hkdf(file_key, salt, b"digest")).update(payload.data).digest()
+def digest(core: bytes, number: int, message: Bytes, file_key: bytes, salt: bytes) -> bytes:
+    """The keyed digest of the header's core and a part: 32 bytes."""
+    hasher = blake3(core + bytes([number]), key=slots.hkdf(file_key, salt, b"digest"))
+    return hasher.update(message.data).digest()
 
 
-def image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:
-    """The chaos cipher's key and the chunks' key, both bound to the salt and the digest of the payload."""
-    both = slots.hkdf(file_key, header.salt + header.digest, b"image", 64)
-    return both[:32], both[32:]
+def part_key(header: Header, file_key: bytes, number: int) -> bytes:
+    """The chaos cipher's key for a part, bound to the salt and the part's digest."""
+    return slots.hkdf(file_key, header.salt + header.digests[number], b"image")
+
+
+def packet_cipher(header: Header, file_key: bytes) -> PacketCipher:
+    """What seals the packets, under a key bound to the salt and all digests."""
+    return PacketCipher(header.suite, slots.hkdf(file_key, header.salt + b"".join(header.digests), b"packets"))
+
+
+def front_cipher(header: Header, file_key: bytes) -> PacketCipher:
+    """What seals the first part behind the header, as number 0."""
+    return PacketCipher(header.suite, slots.hkdf(file_key, header.salt + header.digests[0], b"front"))
+
+
+def _write(header: Header, packed: bytes, messages: Sequence[Bytes], file_key: bytes, file: memoryview) -> None:
+    """Write a whole file to memory of its length."""
+    width = header.packet_bytes - TAG_BYTES
+    with scratch.borrow(header.packets * width) as space:
+        grid = space.reshape(header.packets, width)
+        at = 0
+        for number, (part, message) in enumerate(zip(header.parts, messages, strict=True)):
+            with scratch.borrow(max(part.needed * part.share_bytes, part.length)) as enciphered:
+                cipher.encipher(message, part_key(header, file_key, number), out=enciphered[: part.length])
+                enciphered[part.length :] = 0
+                if number == 0 and header.front:
+                    sealed = file[header.header_bytes : header.packet_at(0)]
+                    front_cipher(header, file_key).seal(0, enciphered[: part.length].data, sealed)
+                if part.needed:
+                    shares = grid[:, at : at + part.share_bytes]
+                    shares[: part.needed] = enciphered.reshape(part.needed, part.share_bytes)
+                    protection.add_parity(shares, part.needed)
+                    at += part.share_bytes
+        sealer = packet_cipher(header, file_key)
+        for number in range(header.packets):
+            start = header.packet_at(number)
+            sealer.seal(number, grid[number].data, file[start : start + header.packet_bytes])
+    file[: header.header_bytes] = file[header.trailer_at :] = packed
+
+
+def _read(header: Header, file_key: bytes, data: memoryview, messages: Sequence[Bytes]) -> None:
+    """Read a whole file's parts into ``messages``; DamagedError if any of its bytes is not authentic."""
+    width = header.packet_bytes - TAG_BYTES
+    with scratch.borrow(header.packets * width) as space, scratch.borrow(header.parts[0].length) as front:
+        grid = space.reshape(header.packets, width)
+        opener = packet_cipher(header, file_key)
+        for number in range(header.packets):
+            start = header.packet_at(number)
+            opener.open(number, data[start : start + header.packet_bytes], grid[number].data)
+        if header.front:
+            front_cipher(header, file_key).open(0, data[header.header_bytes : header.packet_at(0)], front.data)
+        at = 0
+        for number, (part, message) in enumerate(zip(header.parts, messages, strict=True)):
+            enciphered = front
+            if part.needed:
+                enciphered = grid[: part.needed, at : at + part.share_bytes].reshape(-1)[: part.length]
+                at += part.share_bytes
+            same = number > 0 or not header.front or np.array_equal(enciphered, front)
+            if not (same and decipher(header, file_key, number, enciphered, message)):
+                raise DamagedError
 
 
 def _file_key(header: Header, key: Key) -> bytes:
@@ -212,10 +254,6 @@ def _file_key(header: Header, key: Key) -> bytes:
     if needed and given not in needed:
         raise WrongKeyError(f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {given}")
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
-
-
-def _metadata_cipher(header: Header, file_key: bytes) -> AESGCM:
-    return AESGCM(slots.hkdf(file_key, header.salt + header.digest, b"metadata"))
 
 
 def _mac(packed: bytes | memoryview, header: Header, file_key: bytes, associated_data: bytes = b"") -> bytes:
