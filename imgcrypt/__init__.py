@@ -32,13 +32,14 @@ from imgcrypt.errors import (
 )
 
 if TYPE_CHECKING:
-    from imgcrypt.api import Recovered, decrypt, decrypt_picture, encrypt, recover
+    from imgcrypt.api import Recovered, decrypt, decrypt_picture, encrypt, recover, repair
     from imgcrypt.arrays import Image, ImageLike
     from imgcrypt.context import Codec
     from imgcrypt.exact import ExactFile, decrypt_bytes, encrypt_bytes, recover_bytes
     from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Key
     from imgcrypt.pictures import Picture, read
+    from imgcrypt.previewing import preview
 
 __version__ = "0.1.0"
 __all__ = [
@@ -71,9 +72,11 @@ __all__ = [
     "encrypt",
     "encrypt_bytes",
     "inspect",
+    "preview",
     "read",
     "recover",
     "recover_bytes",
+    "repair",
 ]
 
 _LAZY = {
@@ -91,9 +94,11 @@ _LAZY = {
     "encrypt_bytes": "imgcrypt.exact",
     "inspect": "imgcrypt.info",
     "Picture": "imgcrypt.pictures",
+    "preview": "imgcrypt.previewing",
     "read": "imgcrypt.pictures",
     "recover": "imgcrypt.api",
     "recover_bytes": "imgcrypt.exact",
+    "repair": "imgcrypt.api",
 }
 
 

@@ -6,15 +6,18 @@ import dataclasses
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from imgcrypt import boundary, info, inputs, loading, payload
+from imgcrypt import boundary, envelope, info, inputs, loading, payload
 from imgcrypt.arrays import Image as Image  # part of the signatures here
 from imgcrypt.arrays import ImageLike
 from imgcrypt.context import Codec
+from imgcrypt.errors import DamagedError
 from imgcrypt.info import Info
-from imgcrypt.inputs import NetName, Provider, Quality, SuiteName
+from imgcrypt.inputs import NetName, Protection, Provider, Quality, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.pictures.metadata import Metadata
+
+import numpy as np
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -30,6 +33,8 @@ def encrypt(
     target_psnr: float | None = None,
     net: NetName | None = None,
     suite: SuiteName = "hybrid",
+    protection: Protection | None = None,
+    survive: float | None = None,
     provider: Provider = "auto",
     associated_data: Buffer = b"",
 ) -> bytes:
@@ -52,6 +57,10 @@ def encrypt(
         net: name or kind of the sampling net; ``None`` takes the default. See imgcrypt.runtime.zoo for all.
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with
             authentication only, for research; see docs/threat-model.md).
+        protection: against loss and damage: ``none``; ``light``, by which everything comes back though a twentieth of
+            the file is lost, and something though three quarters are; or ``strong``, by which less comes back the more
+            is lost. ``None`` is ``light``, but ``none`` for raw pictures and the paper's nets.
+        survive: instead, the share of the file, up to 0.9, without which everything comes back.
         provider: what runs the net: ``auto``, ``cpu`` or ``cuda``.
         associated_data: bytes that must be given again to decrypt. They are authenticated, and not stored.
 
@@ -60,7 +69,7 @@ def encrypt(
         NetError: no such net or rate, or the PSNR is out of reach.
         ProviderError: the provider does not start.
     """
-    return Codec(key, net=net, suite=suite, provider=provider).encrypt(
+    return Codec(key, net=net, suite=suite, provider=provider, protection=protection, survive=survive).encrypt(
         image, lossless=lossless, raw=raw, rate=rate, target_psnr=target_psnr, associated_data=associated_data
     )
 
@@ -115,30 +124,34 @@ def decrypt_picture(
 class Recovered:
     """A picture from a damaged file, and how much of it is real.
 
-    ``image`` is what decrypt would return; where bytes were lost, their neighbors stand in. ``info`` is the header's,
-    and ``metadata`` the picture's, None if they are damaged; both are authentic always. ``authentic`` means that every
-    byte of the picture is: nothing was lost, and decrypt would have returned the same if both copies of the header are
-    whole. Otherwise ``failed_chunks`` of ``chunks`` have no right tag, and anyone may have written what is in them. Of
-    the payload's bytes (``info.payload_bytes``), ``lost_bytes`` were missing or found to be wrong, and
-    ``doubtful_bytes`` more are used but not authenticated.
+    ``info`` is the header's, and ``metadata`` the picture's, None if they are lost; both are authentic always.
+    ``complete`` means that nothing was lost: ``image`` is what decrypt returns. ``authentic`` means that all that it
+    shows is proven: of ``parts`` of the payload, the first ``whole`` are, and the picture is made of them alone, coarser
+    if they are fewer. Otherwise bytes that anyone may have written are used, and where bytes were lost, their neighbors
+    stand in. ``failed_packets`` of ``info.packets`` have no right tag. Of the payload's bytes (``info.payload_bytes``),
+    ``lost_bytes`` were missing, found to be wrong or of no use, and ``doubtful_bytes`` more are used but not
+    authenticated.
     """
 
     image: Image = dataclasses.field(repr=False)
     info: Info
     metadata: Metadata | None = dataclasses.field(repr=False)
+    complete: bool
     authentic: bool
-    chunks: int
-    failed_chunks: int
+    parts: int
+    whole: int
+    failed_packets: int
     lost_bytes: int
     doubtful_bytes: int
 
 
 @boundary.public
 def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Recovered:
-    """The picture in what is left of a damaged file. **It is not authenticated** unless the result says so.
+    """The picture in what is left of a damaged file. **It is authenticated only if the result says so.**
 
-    One copy of the header must be whole. Missing parts, at any place, and overwritten ones cost detail, not the
-    picture: what is lost is filled in from what is around it.
+    One copy of the header must be whole. Of a protected picture of the default net comes back what its parity mends:
+    all of it, or fewer layers, proven. Of other pictures missing parts, at any place, and overwritten ones cost detail,
+    not the picture: what is lost is filled in from what is around it, and nothing of it is proven.
 
     Args:
         blob: the file, or what is there of it.
@@ -154,19 +167,37 @@ def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
     """
     view, key, provider = inputs.blob(blob), inputs.key(key), inputs.provider(provider)
     recovery, restoration = loading.whole(_import_recovery)
-    opened = recovery.open_damaged(view, key, inputs.associated_data(associated_data))
-    payload.check_picture(opened.header.content)
-    image, lost = restoration.restore(opened, provider)
+    found = recovery.open_damaged(view, key, inputs.associated_data(associated_data))
+    payload.check_picture(found.header.content)
+    image, lost, doubtful = restoration.restore(found, provider)
     return Recovered(
         image=image,
-        info=info.describe(opened.header),
-        metadata=None if opened.metadata is None else metadata.unpack(opened.metadata),
-        authentic=opened.authentic,
-        chunks=opened.header.chunks,
-        failed_chunks=len(opened.failed),
+        info=info.describe(found.header),
+        metadata=None if found.metadata is None else metadata.unpack(found.metadata),
+        complete=found.complete,
+        authentic=found.authentic or not doubtful.any() and found.whole > 0,
+        parts=len(found.header.payload_parts),
+        whole=found.whole,
+        failed_packets=found.damaged,
         lost_bytes=int(lost.sum()),
-        doubtful_bytes=int((opened.doubtful & ~lost).sum()),
+        doubtful_bytes=int(doubtful.sum()),
     )
+
+
+@boundary.public
+def repair(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> bytes:
+    """The bytes of a damaged file as they were, if its parity mends it.
+
+    Raises:
+        ContainerError: no copy of the header is whole, or the parity does not mend it.
+        WrongKeyError: made for another key.
+    """
+    recovery, _ = loading.whole(_import_recovery)
+    found = recovery.open_damaged(inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data))
+    if not found.complete:
+        raise DamagedError("the damage is more than the file's parity mends; recover what is left of the picture")
+    said = np.frombuffer(found.metadata, np.uint8)
+    return envelope.seal_again(found.header, found.packed, found.payload, said, found.file_key)
 
 
 def _import_recovery() -> tuple[ModuleType, ModuleType]:

@@ -22,7 +22,7 @@ SALT_BYTES = 32
 DIGEST_BYTES = 32
 FIXED = struct.Struct("<8sHHBBBBIIBBBB32s")
 """The header's fields of fixed length: all but the parts, their digests and the records."""
-CORE_AT = 12
+HEADER_BYTES_AT, CORE_AT = 10, 12
 """Where the fields begin that the digests cover: who may open a file can change without them."""
 PART = struct.Struct("<QB")
 RECORD = struct.Struct("<HH")
@@ -272,6 +272,11 @@ def make_header(
 def net_record(net: NetRecord) -> tuple[int, bytes]:
     """The record that names a net."""
     return RecordType.NET, NET.pack(net.name.encode("ascii"), net.weights, net.block_bytes)
+
+
+def header_length(data: bytes) -> int:
+    """Length of the header that begins with ``data``, at least its first 12 bytes; 0 if there are fewer."""
+    return int.from_bytes(data[HEADER_BYTES_AT:CORE_AT], "little") if len(data) >= CORE_AT else 0
 
 
 def parse(data: bytes | memoryview, *, whole: bool = True) -> Header:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from imgcrypt import boundary, envelope, inputs, loading
-from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, Suite
+from imgcrypt import boundary, envelope, inputs, loading, opening, profiles
+from imgcrypt.container import Content, Mode, Suite
 from imgcrypt.errors import DamagedError, ImageError
-from imgcrypt.inputs import SuiteName
+from imgcrypt.inputs import Protection, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import metadata
 from imgcrypt.pictures.metadata import Metadata
@@ -39,6 +39,8 @@ def encrypt_bytes(
     *,
     name: str | os.PathLike[str] | None = None,
     suite: SuiteName = "hybrid",
+    protection: Protection | None = None,
+    survive: float | None = None,
     associated_data: Buffer = b"",
 ) -> bytes:
     """Encrypt a file's own bytes, whatever they are, into the bytes of an ``.imgc`` file.
@@ -47,10 +49,10 @@ def encrypt_bytes(
         data: the file's bytes; they come back exactly, metadata and all.
         key: who may open it.
         name: the file's name, which is encrypted too; folders in it are left out.
-        suite, associated_data: as imgcrypt.encrypt's.
+        suite, protection, survive, associated_data: as imgcrypt.encrypt's.
 
     Raises:
-        ImgcryptError: no such suite.
+        ImgcryptError: no such suite or protection.
     """
     key, associated_data = inputs.key(key), inputs.associated_data(associated_data)
     content = Content(
@@ -61,11 +63,11 @@ def encrypt_bytes(
         channels=0,
         sample_bytes=0,
         net=None,
-        chunk_exponent=CHUNK_EXPONENT,
     )
     said = Metadata(name=None if name is None else PurePath(name).name or None)
     payload = np.frombuffer(inputs.blob(data), np.uint8)
-    return envelope.seal(payload, content, key, envelope.Secrets.fresh(), metadata.pack(said), associated_data)
+    layout = profiles.lay_out(inputs.profile(protection, survive) or profiles.LIGHT, len(payload), layered=False)
+    return envelope.seal(payload, content, layout, key, envelope.Secrets.fresh(), metadata.pack(said), associated_data)
 
 
 @boundary.public
@@ -77,12 +79,10 @@ def decrypt_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> E
         ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
         WrongKeyError: made for another key.
     """
-    header, data, packed = envelope.open_whole(
-        inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data)
-    )
-    if header.mode is not Mode.EXACT:
+    opened = opening.open_(inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data))
+    if opened.header.mode is not Mode.EXACT:
         raise ImageError("there is a picture in the file, not another file's bytes: open it with decrypt")
-    return ExactFile(data.tobytes(), metadata.unpack(packed).name)
+    return ExactFile(opened.payload.tobytes(), metadata.unpack(opened.metadata).name)
 
 
 def _import_recovery() -> ModuleType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from imgcrypt import container, inputs, slots
+from imgcrypt import container, inputs, profiles, slots
 from imgcrypt.container import Header
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ class Info:
     """What a file's header says, none of it authenticated: that needs the key.
 
     ``rate`` is bytes of measurements per sample (a gray pixel is one sample, a color pixel three), alpha
-    not counted; ``None`` where no net samples. ``file_bytes`` is the length the whole file should have.
+    not counted but all that protects them; ``None`` where no net samples. ``survives`` is the share of the packets
+    without which everything still comes back. ``file_bytes`` is the length the whole file should have.
     """
 
     version: int
@@ -32,7 +33,9 @@ class Info:
     rate: float | None
     keys: tuple[str, ...]
     payload_bytes: int
-    chunk_bytes: int
+    packets: int
+    packet_bytes: int
+    survives: float
     file_bytes: int
 
 
@@ -61,9 +64,11 @@ def describe(header: Header) -> Info:
         bits=8 * header.sample_bytes,
         net=net.name if net else None,
         net_weights=net.weights.hex() if net else None,
-        rate=round((header.payload_bytes - alpha) / (pixels * colors), 4) if net else None,
+        rate=round((profiles.stored_bytes(header.layout) - alpha) / (pixels * colors), 4) if net else None,
         keys=slots.labels(header.records),
         payload_bytes=header.payload_bytes,
-        chunk_bytes=header.chunk_bytes,
+        packets=header.packets,
+        packet_bytes=header.packet_bytes,
+        survives=round(1 - max(part.needed for part in header.parts) / header.packets, 4),
         file_bytes=header.file_bytes,
     )

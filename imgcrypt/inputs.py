@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from imgcrypt.errors import ImageError, ImgcryptError, NetError, ProviderError
 from imgcrypt.keys import Key
+from imgcrypt.profiles import NAMES, Profile, surviving
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SuiteName = Literal["hybrid", "chaos"]
 Provider = Literal["auto", "cpu", "cuda"]
 Quality = Literal["best", "fast"]
+Protection = Literal["none", "light", "strong"]
 NetKind = Literal["picture", "fclbcnn"]
 NetName = NetKind | str
 SUITES: tuple[SuiteName, ...] = ("hybrid", "chaos")
@@ -86,6 +88,21 @@ def blob(data: Buffer) -> memoryview:
         return view.cast("B")
     except (TypeError, ValueError):  # not contiguous, or of a format that cast does not know
         return memoryview(view.tobytes())
+
+
+def profile(protection: object, survive: object) -> Profile | None:
+    """What a file is to stand, None if nothing is asked.
+
+    Raises:
+        ImgcryptError: both are given, or there is no such protection.
+        TypeError: an argument of a wrong type.
+    """
+    share = number(survive, "survive")
+    if share is not None and protection is not None:
+        raise ImgcryptError("a protection and a share to survive cannot both be kept: leave out protection or survive")
+    if share is not None:
+        return surviving(share)
+    return None if protection is None else NAMES[_one_of(tuple(NAMES), protection, "protection", ImgcryptError)]
 
 
 def writable(out: Buffer) -> memoryview:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
-from imgcrypt import padding, runtime
+from imgcrypt import padding, profiles, runtime
 from imgcrypt.arrays import Bytes, Image
 from imgcrypt.codec import lossless as lossless_codec
-from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, NetRecord, Suite
+from imgcrypt.container import Content, Layout, Mode, NetRecord, Suite
 from imgcrypt.errors import DamagedError, ImageError, NetError
+from imgcrypt.profiles import Profile
+from imgcrypt.runtime import layered as layered_code
 from imgcrypt.runtime import zoo
 from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.zoo import Entry
 
+LAYERED = 30_000
+"""Samples from which on a picture has layers: of a smaller one, the first would be no picture."""
 DEFAULT_PSNR = 42.0
 """dB of pictures for which nothing is asked: hard to tell from the original."""
 
@@ -27,8 +33,12 @@ def encode(
     target_psnr: float | None,
     net: str | None,
     provider: str,
-) -> tuple[Content, Bytes]:
-    """What a file is to hold, and its payload, uint8 (n,). For the arguments see imgcrypt.encrypt.
+    profile: Profile | None,
+) -> tuple[Content, Layout, Bytes]:
+    """What a file is to hold, how it is laid out, and its payload, uint8 (n,). For the arguments see imgcrypt.encrypt.
+
+    ``profile`` says what it is to stand; ``None`` takes the default, which is nothing for what is of use in pieces: raw
+    pictures and the paper's nets.
 
     Raises:
         NetError: no such net or rate, or the PSNR is out of reach.
@@ -36,22 +46,27 @@ def encode(
     """
     channels = 1 if image.ndim == 2 else image.shape[2]
     record = None
+    layered = False
     if lossless or raw:
         payload = pack_samples(image)
         mode = Mode.RAW
         # What does not get smaller, noise for example, stays as it is.
         if not raw and len(smaller := _with_padding(lossless_codec.encode(image))) < len(payload):
             mode, payload = Mode.LOSSLESS, smaller
+        chosen = profile or (profiles.NONE if raw else profiles.NAMES[profiles.DEFAULT])
     else:
         mode = Mode.SAMPLED
         entry = zoo.choose(net, rate, channels)
         if rate is None and target_psnr is None and entry.any_rate:
             target_psnr = DEFAULT_PSNR
         record = NetRecord(entry.name, bytes.fromhex(entry.weights), entry.block_bytes)
-        if target_psnr is None:
-            payload = measure(image, entry, provider, rate)
+        chosen = profile or (profiles.NAMES[profiles.DEFAULT] if entry.any_rate else profiles.NONE)
+        if entry.any_rate:
+            payload, layered = _measure_layered(image, entry, provider, rate, target_psnr, chosen)
+        elif target_psnr is None:
+            payload = measure(image, entry, provider)
         else:
-            payload = measure_for_psnr(image, entry, provider, target_psnr)
+            raise NetError(f"the net {entry.name} has but one rate; leave out the net to aim at a PSNR")
     content = Content(
         suite=suite,
         mode=mode,
@@ -60,9 +75,8 @@ def encode(
         channels=channels,
         sample_bytes=image.dtype.itemsize,
         net=record,
-        chunk_exponent=CHUNK_EXPONENT,
     )
-    return content, payload
+    return content, profiles.lay_out(chosen, len(payload), layered), payload
 
 
 def decode(payload: Bytes, content: Content, provider: str, quality: str = "best") -> Image:
@@ -80,6 +94,24 @@ def decode(payload: Bytes, content: Content, provider: str, quality: str = "best
     if content.mode is Mode.LOSSLESS:
         return lossless_codec.decode(payload.tobytes(), _shape(content), f"u{content.sample_bytes}")
     return rebuild(payload, content, provider, quality=quality)
+
+
+def decode_front(first: Bytes, content: Content) -> Image:
+    """The picture that the first part of a payload shows, in full size, without a net; alpha is opaque.
+
+    Raises:
+        ImageError: it shows none.
+    """
+    if content.net is None or content.net.block_bytes:
+        raise ImageError("the file has no preview: its picture is in one piece; decrypt it")
+    try:
+        layers = layered_code.beginning(first.tobytes())
+    except DamagedError:
+        raise ImageError("the file has no preview: its first layer is too long for one; decrypt it") from None
+    colors = layered_code.show(layers, content.height, content.width, min(content.channels, 3))
+    if content.channels == 1:
+        return np.ascontiguousarray(colors[:, :, 0])
+    return np.dstack([colors, np.full_like(colors[:, :, 0], 255)]) if content.channels == 4 else colors
 
 
 def check_picture(content: Content) -> None:
@@ -103,21 +135,9 @@ def unpack_samples(payload: Bytes, content: Content) -> Image:
     return samples.reshape(_shape(content))
 
 
-def measure(image: Image, entry: Entry, provider: str, rate: float | None = None) -> Bytes:
-    """Measurements of the picture, then its alpha plane if it has one: uint8 (n,)."""
-    return _with_alpha(runtime.load(entry, provider).measure(_colors(image), rate), image)
-
-
-def measure_for_psnr(image: Image, entry: Entry, provider: str, target: float) -> Bytes:
-    """As :func:`measure`, with about the fewest bytes that come back with ``target`` dB.
-
-    Raises:
-        NetError: the net has but one rate, or the PSNR is out of reach.
-    """
-    net = runtime.load(entry, provider)
-    if not isinstance(net, LayeredNet):
-        raise NetError(f"the net {entry.name} has but one rate; leave out the net to aim at a PSNR")
-    return _with_alpha(net.measure_for_psnr(_colors(image), target), image)
+def measure(image: Image, entry: Entry, provider: str) -> Bytes:
+    """Measurements of the picture by a net for one rate, then its alpha plane if it has one: uint8 (n,)."""
+    return _with_alpha(runtime.load(entry, provider).measure(_colors(image), None), image)
 
 
 def rebuild(
@@ -159,6 +179,28 @@ def rebuild(
     if content.channels == 4:
         return np.dstack([colors, payload[size:].reshape(height, width)])
     return np.ascontiguousarray(colors)
+
+
+def _measure_layered(
+    image: Image, entry: Entry, provider: str, rate: float | None, target_psnr: float | None, profile: Profile
+) -> tuple[Bytes, bool]:
+    """As :func:`measure` by the picture code, and whether it has a first layer of its own."""
+    net, colors = runtime.load(entry, provider), _colors(image)
+    assert isinstance(net, LayeredNet)
+    layered = colors.size >= LAYERED
+
+    def ends(length: int) -> list[int]:
+        """Where parts end that layers should not cross, in a payload of so many bytes without alpha."""
+        parts = profiles.lay_out(profile, length + alpha, layered).parts
+        return list(itertools.accumulate(part.length for part in parts[:-1]))
+
+    alpha = image.shape[0] * image.shape[1] if image.ndim == 3 and image.shape[2] == 4 else 0
+    if target_psnr is not None:
+        return _with_alpha(net.measure_for_psnr(colors, target_psnr, ends), image), layered
+    room = int((rate or entry.rate(colors.shape[2]) or 0) * colors.size)
+    # What protects the alpha plane comes on top, as the plane itself does.
+    length = profiles.fitting(profile, room, layered)
+    return _with_alpha(net.fill(colors, length, ends(length)), image), layered
 
 
 def _shape(content: Content) -> tuple[int, ...]:

@@ -6,17 +6,18 @@ in doubt is predicted in the same way, and believed where it agrees.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
 import numpy as np
 
-from imgcrypt import cipher, payload
+from imgcrypt import payload
 from imgcrypt.arrays import Bytes, Floats, Image, Mask
 from imgcrypt.container import Mode
 from imgcrypt.errors import DamagedError
 from imgcrypt.opencv import cv2
-from imgcrypt.recovery import Opened
+from imgcrypt.recovery import Found
 from imgcrypt.runtime import zoo
 
 LIKELY = 0.25
@@ -41,8 +42,24 @@ OWN_WEIGHT = 0.05
 """Weight of the prediction by the channel itself, beside those by differences between channels, which vary less."""
 
 
-def restore(opened: Opened, provider: str) -> tuple[Image, Mask]:
-    """The picture, and the bytes of the payload that do not count in it: bool (n,), lost or judged to be wrong."""
+def restore(opened: Found, provider: str) -> tuple[Image, Mask, Mask]:
+    """The picture, and of the payload's bytes those that do not count in it, lost or judged to be wrong, and those that
+    do but are not proven: bool (n,) each."""
+    header = opened.header
+    if header.net is not None and not header.net.block_bytes and not opened.authentic and opened.whole:
+        # The first layers are proven; nobody's word is taken for more.
+        with contextlib.suppress(DamagedError):
+            proven = sum(part.length for part in header.payload_parts[: opened.whole])
+            lost = np.arange(len(opened.payload)) >= proven
+            image = payload.rebuild(opened.payload, header.content, provider, (~lost).astype(np.uint8))
+            if header.channels == 4:
+                image[:, :, 3] = 255
+            return image, lost, np.zeros_like(lost)
+    image, lost = _unproven(opened, provider)
+    return image, lost, opened.doubtful & ~lost
+
+
+def _unproven(opened: Found, provider: str) -> tuple[Image, Mask]:
     if opened.header.mode is Mode.RAW:
         return _raw(opened)
     if opened.header.mode is Mode.LOSSLESS:
@@ -105,8 +122,8 @@ class Doubts:
     maximization: Dempster, Laird and Rubin 1977).
     """
 
-    def __init__(self, opened: Opened) -> None:
-        vectors = cipher.vectors(len(opened.payload), opened.image_key)
+    def __init__(self, opened: Found) -> None:
+        vectors = opened.vectors()
         self._vectors = np.ascontiguousarray(vectors[opened.doubtful[vectors].any(1)].T)
         self._opened = opened
 
@@ -165,7 +182,7 @@ def _posterior(
     return right1, right2, intact / total, half / total
 
 
-def _raw(opened: Opened) -> tuple[Image, Mask]:
+def _raw(opened: Found) -> tuple[Image, Mask]:
     header, lost = opened.header, opened.lost
     shape = (header.height, header.width, header.channels, header.sample_bytes)
     if opened.doubtful.any():
@@ -184,7 +201,7 @@ def _raw(opened: Opened) -> tuple[Image, Mask]:
     return filled[:, :, 0] if header.channels == 1 else filled, lost
 
 
-def _sampled(opened: Opened, provider: str) -> tuple[Image, Mask]:
+def _sampled(opened: Found, provider: str) -> tuple[Image, Mask]:
     content, data, lost = opened.header.content, opened.payload, opened.lost
     assert content.net is not None  # container.parse saw to it
     entry = zoo.find(content.net.weights, content.net.name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgcrypt.codec import picture
@@ -15,17 +16,15 @@ if TYPE_CHECKING:
 
 HIGHEST = 2047
 """Of step codes."""
-PREVIEW = 110.0
-"""The first layer's step, about, where that takes no more than PREVIEW_RATE."""
-PREVIEW_RATE = 0.0075
-"""Bytes for each sample that the first layer may take."""
-LAYERED = 30_000
-"""Samples from which on a picture has a first layer of its own."""
 REACH = picture.STEPS // 4
 """Step codes that one choice of blocks serves."""
 TRIES = 12
 MOST = 16
-"""Low bits that the first layer leaves open."""
+"""Low bits that a layer leaves open."""
+ROUNDS = 6
+"""Of choosing layers that end where they should."""
+SPARSE = 0.45
+"""Of the bytes up to its end: a layer that takes less may as well say one bit more."""
 SLACK = 0.01
 """Of the bytes that may stay free."""
 FAR = 200.0
@@ -39,9 +38,8 @@ class Trial:
 
     def __init__(self, colors: Bytes) -> None:
         self._planes = picture.planes(colors)
-        self._layered = colors.size >= LAYERED
-        self._preview = PREVIEW
-        self._room = PREVIEW_RATE * colors.size
+        self._size = colors.size
+        self._steps: list[float] = []
         self._chosen: int | None = None
         self._blocks: Any = None
 
@@ -52,42 +50,68 @@ class Trial:
         coefficients, sides = self._blocks
         return picture.quantize(coefficients, sides, code)
 
-    def layers(self, whole: picture.Coefficients) -> list[bytes]:
-        """Their layers: a first one that stands alone, and the rest."""
-        while True:
-            most = round(math.log2(self._preview / picture.size(whole.step)))
-            layers = picture.encode(whole, (most, 0) if self._layered and most > 0 else (0,))
-            if len(layers) == 1 or len(layers[0]) <= self._room or most >= MOST:
-                return layers
-            self._preview *= 2
+    def layers(self, whole: picture.Coefficients, ends: Sequence[int]) -> list[bytes]:
+        """Their layers, the first ones of which end, if they can, before so many bytes."""
+        if len(self._steps) != len(ends):
+            # What a layer leaves open is a step too, whose size at so many bytes can be foretold.
+            self._steps = [_step_for(end / self._size) for end in ends]
+        grown: set[int] = set()
+        for turn in range(ROUNDS):
+            opens: dict[int, int] = {}  # by the number of the end
+            for i, step in enumerate(self._steps):
+                now = min(round(math.log2(step / picture.size(whole.step))), MOST)
+                if 0 < now < min(opens.values(), default=MOST + 1):
+                    opens[i] = now
+            layers = picture.encode(whole, (*opens.values(), 0))
+            lengths = itertools.accumulate(map(len, layers))
+            changed = False
+            for i, length in zip(opens, lengths, strict=False):
+                if length > ends[i] and opens[i] < MOST:
+                    self._steps[i] *= 2
+                    grown.add(i)
+                    changed = True
+                elif length < SPARSE * ends[i] and i not in grown and turn < ROUNDS // 2:
+                    self._steps[i] /= 2
+                    changed = True
+            if not changed:
+                break
+        return layers
 
 
-def fitting(colors: Bytes, room: int, overhead: int) -> list[bytes]:
-    """The layers of the smallest step at which they fit into ``room`` bytes with ``overhead`` more, or nearly so.
+def _step_for(rate: float) -> float:
+    """About the step in gray levels at which a picture takes so many bytes a sample."""
+    return 0.9 * max(rate, 1e-6) ** -0.95
 
-    They take more only if no step is large enough.
+
+def fitting(colors: Bytes, room: int, ends: Sequence[int]) -> list[bytes]:
+    """The layers of the smallest step at which they fit into ``room`` bytes, or nearly so.
+
+    The first ones end, if they can, before the bytes ``ends``. They take more than ``room`` only if no step is large
+    enough.
     """
     trial = Trial(colors)
     found: list[bytes] = []
     best = -1
-    goal = room - overhead
+    goal = max(room, 1)
 
     def excess(code: int) -> float:
         nonlocal found, best
-        layers = trial.layers(trial.at(code))
+        layers = trial.layers(trial.at(code), ends)
         length = sum(map(len, layers))
         if best < length <= goal or not found:
             found, best = layers, length if length <= goal else -1
         return math.log2(length / goal)
 
     # From a coefficient of about 1.1 bits in each thirtieth of a gray level's step.
-    start = picture.step_code(0.9 * (goal / colors.size) ** -0.95)
+    start = picture.step_code(_step_for(goal / colors.size))
     _solve(excess, start, -1.1 / picture.STEPS, math.log2(1 - SLACK), 0.0)
     return found
 
 
-def reaching(colors: Bytes, target: float) -> list[bytes]:
+def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]]) -> list[bytes]:
     """The layers of about the largest step at which the picture comes back with ``target`` dB, no net used.
+
+    The first ones end, if they can, before the bytes that ``ends`` names for as many bytes as all layers take.
 
     Raises:
         NetError: no step is small enough, or the target is no number.
@@ -112,7 +136,8 @@ def reaching(colors: Bytes, target: float) -> list[bytes]:
     _solve(missing, start, 5 / picture.STEPS, -NEAR, 0.0)
     if not found:
         raise NetError(f"this picture comes back with {reached:.2f} dB at best; give a lower PSNR, or keep it lossless")
-    return trial.layers(found[0])
+    # One layer alone takes a little less than several.
+    return trial.layers(found[0], ends(sum(map(len, trial.layers(found[0], [])))))
 
 
 def _solve(value: Callable[[int], float], start: int, slope: float, low: float, high: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,18 +36,30 @@ class LayeredNet(Net):
     def measure(self, colors: Bytes, rate: float | None) -> Bytes:
         rate = rate or self.entry.rate(colors.shape[2])
         assert rate is not None  # zoo.choose saw to it
-        room = max(int(rate * colors.size), LEAST)
-        return pack(search.fitting(colors, room, overhead=_head(2)), room)
+        return self.fill(colors, max(int(rate * colors.size), LEAST), [])
 
-    def measure_for_psnr(self, colors: Bytes, target: float) -> Bytes:
+    def fill(self, colors: Bytes, length: int, ends: Sequence[int]) -> Bytes:
+        """The payload of a picture (H, W, C) of a length, or a longer one if its least layers do not fit: uint8 (n,).
+
+        ``ends`` are places, in rising order, before which a layer ends if one can.
+        """
+        head = _head(len(ends) + 1)
+        return pack(search.fitting(colors, length - head, [end - head for end in ends]), length)
+
+    def measure_for_psnr(self, colors: Bytes, target: float, ends: Callable[[int], Sequence[int]]) -> Bytes:
         """The payload of the largest step at which a picture (H, W, C) comes back with this PSNR in dB, the net aside.
 
-        Its length, which follows from the picture, is padded.
+        Its length, which follows from the picture, is padded; ``ends`` gives those of :meth:`fill` for a length.
 
         Raises:
             NetError: no step is small enough.
         """
-        layers = search.reaching(colors, target)
+
+        def limits(size: int) -> list[int]:
+            found = ends(padding.padded(size))
+            return [end - _head(len(found) + 1) for end in found]
+
+        layers = search.reaching(colors, target, limits)
         return pack(layers, padding.padded(_head(len(layers)) + sum(map(len, layers))))
 
     def rebuild(
@@ -101,25 +113,39 @@ def unpack(payload: Bytes, valid: Bytes | None = None) -> list[bytes]:
     Raises:
         DamagedError: it holds no layers, or the first is not whole.
     """
-    there = len(payload) if valid is None or valid.all() else int(np.argmin(valid))
     data = payload.tobytes()
-    count = data[0] if there else 0
-    at = _head(count)
-    if there >= at and count:
-        lengths = struct.unpack_from(f"<{count}I", data, 1)
-        if at + sum(lengths) > len(data) or any(data[at + sum(lengths) :]):
-            raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
-        layers = []
-        for length in lengths:
-            if at + length > there:
+    if valid is not None and not valid.all():
+        return beginning(data[: int(np.argmin(valid))])
+    head = _head(data[0] if data else 0)
+    lengths = struct.unpack_from(f"<{head // 4}I", data, 1) if head <= len(data) else ()
+    if not lengths or any(data[head + sum(lengths) :]) or head + sum(lengths) > len(data):
+        raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
+    return beginning(data)
+
+
+def beginning(data: bytes) -> list[bytes]:
+    """The layers that are whole in the first bytes of a payload.
+
+    Raises:
+        DamagedError: there is none.
+    """
+    head, layers = _head(data[0] if data else 0), []
+    if head <= len(data):
+        at = head
+        for length in struct.unpack_from(f"<{head // 4}I", data, 1):
+            if at + length > len(data):
                 break
             layers.append(data[at : at + length])
             at += length
-        if layers:
-            return layers
-    if valid is None:
-        raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
-    raise DamagedError("too little is left of the file: not even a rough picture is whole; get another copy of it")
+    if not layers:
+        raise DamagedError("too little is left of the file: not even a rough picture is whole; get another copy of it")
+    return layers
+
+
+def show(layers: Sequence[bytes], height: int, width: int, channels: int) -> Bytes:
+    """The picture of its first layers without the net: uint8 (H, W, C)."""
+    known = picture.decode(layers, height, width, channels)
+    return picture.colors(picture.inverse(picture.dequantize(known), known.sides))
 
 
 def _head(count: int) -> int:
