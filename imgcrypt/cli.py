@@ -64,6 +64,14 @@ class Quality(StrEnum):
     FAST = "fast"
 
 
+class Protection(StrEnum):
+    """Against loss and damage."""
+
+    NONE = "none"
+    LIGHT = "light"
+    STRONG = "strong"
+
+
 class Written(StrEnum):
     """Formats in which pictures are written."""
 
@@ -73,7 +81,10 @@ class Written(StrEnum):
     JPG = "jpg"
 
 
-EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 recovered (--recover) but not authentic, 130 interrupted."
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 recovered (--recover) in part, authentic, 4 recovered but not "
+    "authentic, 130 interrupted."
+)
 
 EXACT_BYTES = 1024
 """More than a file kept exactly takes beside its bytes, up to some megabytes."""
@@ -188,6 +199,14 @@ def enc(
     ] = False,
     frame: Annotated[int | None, typer.Option(min=0, help="which picture of a file that holds several, from 0")] = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="refuse larger pictures")] = MAX_PIXELS,
+    protect: Annotated[
+        Protection | None,
+        typer.Option(help="what the file is to stand [default: light; with --raw or a net of the paper none]"),
+    ] = None,
+    survive: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="the share of the file without which all comes back, 0.25 for example"),
+    ] = None,
     suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
@@ -200,8 +219,12 @@ def enc(
     By default it is sampled, which is lossy; what it says at the end has the PSNR. What the file says beside the pixels
     (profile, EXIF, XMP, its name) is encrypted too, and comes back.
 
+    Protected lightly, everything comes back though a twentieth of the file is lost or wrong, and a coarse picture though
+    three quarters are; strongly, less comes back the more is lost, and the file says less at first.
+
     \b
     imgcrypt enc photo.jpg -k key.txt                       as small as 42 dB allow
+    imgcrypt enc photo.jpg -k key.txt --survive 0.25        all of it, though any quarter is lost
     imgcrypt enc photo.jpg -p --target-psnr 40              by a passphrase, as small as 40 dB allow
     imgcrypt enc scan.tif -k key.txt --lossless --strip     every sample, and nothing else
     imgcrypt enc clip.gif -k key.txt --exact                the file itself
@@ -221,6 +244,8 @@ def enc(
         raise typer.BadParameter("it keeps the file as it is: leave out all that would change it", param_hint="--exact")
     if rate is not None and target_psnr is not None:
         raise typer.BadParameter("leave out --rate, which it finds", param_hint="--target-psnr")
+    if survive is not None and (protect is not None or not 0 < survive <= 0.9):
+        raise typer.BadParameter("a share up to 0.9, and no --protect beside it", param_hint="--survive")
     _check_json(as_json, target)
     key_file = keychoice.key_file(key, passphrase, picture)
     keychoice.check(key_file, passphrase)
@@ -231,12 +256,15 @@ def enc(
 
     import imgcrypt
 
+    protection = None if protect is None else checked.protection(protect)
     data = files.read(picture, files.MOST_BYTES if exact else most_bytes(max_pixels))
     name = None if picture == files.STANDARD else picture
     if exact:
         secret = secret or keychoice.passphrase(confirm=True)
         loading.wait(tell)
-        blob = imgcrypt.encrypt_bytes(data, secret, name=name, suite=checked.suite(suite))
+        blob = imgcrypt.encrypt_bytes(
+            data, secret, name=name, suite=checked.suite(suite), protection=protection, survive=survive
+        )
         if imgcrypt.decrypt_bytes(blob, secret).data != data:
             raise ImgcryptError("the encrypted file does not open to the same bytes: nothing was written; report this")
         files.write(target, blob, force)
@@ -266,6 +294,8 @@ def enc(
         target_psnr=target_psnr,
         net=net,
         suite=checked.suite(suite),
+        protection=protection,
+        survive=survive,
         provider=checked.provider(provider),
     )
     encrypted = time.perf_counter()
@@ -309,7 +339,8 @@ def dec(
         typer.Option("--format", help="of the picture [default: by the output's name, or the original one, or png]"),
     ] = None,
     recover: Annotated[
-        bool, typer.Option("--recover", help="open what is left of a damaged file, which proves nothing of it")
+        bool,
+        typer.Option("--recover", help="open what is left of a damaged file, and say what of it is proven"),
     ] = False,
     quality: Annotated[
         Quality, typer.Option(help="fast leaves out the default net: some tenths of a dB less, in less time")
@@ -322,12 +353,13 @@ def dec(
 ) -> None:
     """Decrypt FILE into what it was made from, under its original name, for your eyes alone (mode 0600).
 
-    A picture that was kept lossless becomes a PNG where its own format was lossy or is not written here.
+    A picture that was kept lossless becomes a PNG where its own format was lossy or is not written here. A damaged file
+    that its parity mends opens like any other, with a note; for the rest there is --recover.
 
     \b
     imgcrypt dec photo.jpg.imgc -k key.txt               -> photo.jpg
     imgcrypt dec photo.jpg.imgc -p -o back.png
-    imgcrypt dec damaged.png.imgc -k key.txt --recover   what is left of it; exit code 3
+    imgcrypt dec damaged.png.imgc -k key.txt --recover   what is left of it; exit code 3 or 4
     """
     _check_json(as_json, output or naming.encrypted(file))
     key_file = keychoice.key_file(key, passphrase, file)
@@ -341,12 +373,15 @@ def dec(
     tell = _nothing if quiet or as_json else say
 
     import imgcrypt
-    from imgcrypt import envelope, pictures
+    from imgcrypt import opening, payload, pictures
+    from imgcrypt.info import describe
     from imgcrypt.pictures import metadata
 
     data = files.read(file)
     with _named(file, recover):
-        info = _info(data, recover)
+        info = _info(data)
+        if info is None:
+            container.parse(data)
     keychoice.check(key_file, passphrase, file, info.keys if info else ())
     _suffix(output, written, info)
     secret = secret or keychoice.passphrase(confirm=False)
@@ -363,15 +398,13 @@ def dec(
                 content, name = imgcrypt.recover_bytes(data, secret)
                 said = metadata.Metadata(name=name)
         else:
-            assert info is not None
-            said = metadata.unpack(envelope.read_metadata(data, secret))
+            opened = opening.open_(data, secret)
+            info, said = describe(opened.header), metadata.unpack(opened.metadata)
             targets = _targets(file, output, written, said, info, force, inputs)
             if info.mode == "exact":
-                content = imgcrypt.decrypt_bytes(data, secret).data
+                content = opened.payload.tobytes()
             else:
-                image = imgcrypt.decrypt_picture(
-                    data, secret, provider=checked.provider(provider), quality=checked.quality(quality)
-                ).pixels
+                image = payload.decode(opened.payload, opened.header.content, provider, quality)
     lost, said = said is None, said or metadata.Metadata()
     if recover:
         targets = _targets(file, output, written, said, info, force, inputs)
@@ -389,16 +422,80 @@ def dec(
     tell("; ".join([f"{file} -> {target.name}: {_shape(info, len(content))}", *notes]))
     done: dict[str, Any] = {"notes": notes}
     if recovered is not None:
-        (tell if recovered.authentic else say)(_loss(recovered))
-        numbers = ("authentic", "chunks", "failed_chunks", "lost_bytes", "doubtful_bytes")
+        (tell if recovered.complete else say)(_loss(recovered))
+        numbers = ("complete", "authentic", "parts", "whole", "failed_packets", "lost_bytes", "doubtful_bytes")
         done |= {each: getattr(recovered, each) for each in numbers}
     elif recover:
         tell("nothing was lost, and the file is authentic")
     if verbose and info is not None:
         tell(f"suite {info.suite}, {_net_and_provider(info, provider)}; decrypted in {seconds:.3f} s")
     _print_json(as_json, file, target.name, info, done)
-    if recovered is not None and not recovered.authentic:
-        raise typer.Exit(exitcodes.RECOVERED)
+    if recovered is not None and not recovered.complete:
+        raise typer.Exit(exitcodes.COARSER if recovered.authentic else exitcodes.UNPROVEN)
+
+
+@app.command(epilog=EXIT_CODES)
+def preview(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the encrypted file; - is standard input")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the picture; - is standard output")],
+    key: KeyOption = None,
+    passphrase: PassphraseOption = False,
+    full_size: Annotated[bool, typer.Option("--full-size", help="not an eighth of it each way")] = False,
+    force: ForceOption = False,
+) -> None:
+    """Write a small, coarse picture of what is in FILE; of it only the first kilobytes are read."""
+    import imgcrypt
+    from imgcrypt import pictures
+
+    key_file = keychoice.key_file(key, passphrase, file)
+    files.check_output(output, force, [file] if key_file is None else [file, key_file])
+    suffix = ".png" if output == files.STANDARD else Path(output).suffix.lower()
+    if suffix not in FORMATS:
+        raise typer.BadParameter(
+            f"cannot write pictures as {printable(suffix) or 'a name without suffix'}; use {', '.join(FORMATS)}",
+            param_hint="-o",
+        )
+    keychoice.check(key_file, passphrase or file != files.STANDARD)
+    secret = keychoice.passphrase(confirm=False) if key_file is None else keychoice.load(key_file)
+    with _named(file, recover=True):
+        if file == files.STANDARD:
+            small = imgcrypt.preview(files.read(file), secret, full_size=full_size)
+        else:
+            with files.opened(file) as stream:
+                small = imgcrypt.preview(stream, secret, full_size=full_size)
+    files.write(output, pictures.encode(small, suffix), force, private=True)
+
+
+@app.command(epilog=EXIT_CODES)
+def repair(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="the damaged file; - is standard input")],
+    key: KeyOption = None,
+    passphrase: PassphraseOption = False,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="- is standard output [default: in FILE's place]"),
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Write FILE as it was, byte for byte, where its parity mends the damage. It takes a key that opens it."""
+    import imgcrypt
+
+    target = file if output is None else output
+    key_file = keychoice.key_file(key, passphrase, file)
+    in_place = output is None and file != files.STANDARD
+    files.check_output(target, force or in_place, [] if in_place else [file])
+    keychoice.check(key_file, passphrase or file != files.STANDARD)
+    secret = keychoice.passphrase(confirm=False) if key_file is None else keychoice.load(key_file)
+    data = files.read(file)
+    with _named(file, recover=False):
+        mended = imgcrypt.repair(data, secret)
+    if mended == data:
+        say(f"{file}: nothing is damaged")
+        if in_place:
+            return
+    files.write(target, mended, force or in_place)
+    if mended != data:
+        say(f"{file} -> {target}: repaired, {_bytes(len(mended))}")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -421,6 +518,9 @@ def inspect(
         "picture": _shape(info, info.payload_bytes),
         "mode": info.mode if info.net is None else sampled,
         "opens with": " or ".join(info.keys) or "nothing that this release knows",
+        "stands": f"the loss of {info.survives:.0%} of {info.packets} packets"
+        if info.survives
+        else "no loss of any packet",
         "size": f"{info.file_bytes} bytes" + ("" if len(data) == info.file_bytes else f", but {len(data)} are there"),
     }
     for name, value in rows.items():
@@ -469,10 +569,13 @@ def bench(context: typer.Context) -> None:
 
 def _warm_up(everything: bool = False) -> None:
     from imgcrypt import cipher
+    from imgcrypt import protection
     from imgcrypt.codec import picture
 
     cipher.warm_up(everything)
     picture.warm_up()
+    if everything:
+        protection.warm_up()
 
 
 class _Loading:
@@ -542,12 +645,10 @@ def _named(file: str, recover: bool) -> Iterator[None]:
         raise type(error)(f"{file}: {error}") from None
 
 
-def _info(data: bytes, recover: bool) -> Info | None:
-    """What a file's header says; of a damaged one any copy that can be read, or None. Nothing is authenticated."""
+def _info(data: bytes) -> Info | None:
+    """What a file's header says, any copy that can be read, or None. Nothing is authenticated."""
     from imgcrypt.info import describe
 
-    if not recover:
-        return describe(container.parse(data))
     for at in (0, max(data.rfind(container.MAGIC), 0)):
         with contextlib.suppress(ContainerError):
             return describe(container.parse(memoryview(data)[at:], whole=False))
@@ -636,10 +737,20 @@ def _shape(info: Info | None, size: int) -> str:
 
 
 def _loss(recovered: Recovered) -> str:
-    if recovered.authentic:
+    if recovered.complete:
         return "nothing was lost, and the picture is authentic"
+    if recovered.authentic:
+        what = "all of it is" if recovered.whole == recovered.parts else "what it shows is"
+        coarser = (
+            "" if recovered.whole == recovered.parts else f"coarser, {recovered.whole} of {recovered.parts} parts, "
+        )
+        return (
+            f"warning: {recovered.failed_packets} of {recovered.info.packets} packets were damaged: the picture is "
+            f"{coarser}but {what} authentic"
+        )
     return (
-        f"warning: the picture is NOT authenticated: {recovered.failed_chunks} of {recovered.chunks} chunks failed; "
+        f"warning: the picture is NOT authenticated: {recovered.failed_packets} of {recovered.info.packets} packets "
+        f"failed; "
         f"{recovered.lost_bytes} of {recovered.info.payload_bytes} bytes were lost and are filled in, "
         f"{recovered.doubtful_bytes} more may be anybody's"
     )

@@ -19,6 +19,7 @@ from imgcrypt.errors import DamagedError, ImgcryptError, WrongKeyError
 from imgcrypt.keys import Key
 from imgcrypt.sealing import PacketCipher
 
+
 @dataclasses.dataclass(frozen=True)
 class Secrets:
     """The random values of one file. Tests and the security bench fix them; nobody else may."""

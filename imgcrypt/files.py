@@ -46,6 +46,22 @@ def read(name: str, most: int = MOST_BYTES) -> bytes:
         raise FileError(f"cannot read standard input: {error.strerror}") from None
 
 
+@contextlib.contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """A file to read as much of as is needed.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            yield file
+    except OSError as error:
+        raise FileError(f"cannot read {name}: {error.strerror}") from None
+    except ValueError:
+        raise FileError(f"cannot read {name!r}: no file has such a name") from None
+
+
 def read_file(name: str | os.PathLike[str], most: int = MOST_BYTES, kind: str = "") -> bytes:
     """The bytes of a file or named pipe, of which at most so many are taken into memory.
 

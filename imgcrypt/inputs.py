@@ -24,6 +24,7 @@ NetName = NetKind | str
 SUITES: tuple[SuiteName, ...] = ("hybrid", "chaos")
 PROVIDERS: tuple[Provider, ...] = ("auto", "cpu", "cuda")
 QUALITIES: tuple[Quality, ...] = ("best", "fast")
+PROTECTIONS: tuple[Protection, ...] = ("none", "light", "strong")
 PIL_MODES = ("L", "RGB", "RGBA", "I;16", "I;16B", "I;16L")
 """Of Pillow's modes, those whose numbers are gray, RGB or RGBA samples, and not indices, CMYK or the like."""
 
@@ -90,7 +91,16 @@ def blob(data: Buffer) -> memoryview:
         return memoryview(view.tobytes())
 
 
-def profile(protection: object, survive: object) -> Profile | None:
+def protection(name: object) -> Protection:
+    """One of PROTECTIONS.
+
+    Raises:
+        ImgcryptError: it is none.
+    """
+    return _one_of(PROTECTIONS, name, "protection", ImgcryptError)
+
+
+def profile(name: object, survive: object) -> Profile | None:
     """What a file is to stand, None if nothing is asked.
 
     Raises:
@@ -98,11 +108,11 @@ def profile(protection: object, survive: object) -> Profile | None:
         TypeError: an argument of a wrong type.
     """
     share = number(survive, "survive")
-    if share is not None and protection is not None:
+    if share is not None and name is not None:
         raise ImgcryptError("a protection and a share to survive cannot both be kept: leave out protection or survive")
     if share is not None:
         return surviving(share)
-    return None if protection is None else NAMES[_one_of(tuple(NAMES), protection, "protection", ImgcryptError)]
+    return None if name is None else NAMES[protection(name)]
 
 
 def writable(out: Buffer) -> memoryview:

@@ -20,9 +20,7 @@ SCALE = 8
 
 
 @boundary.public
-def preview(
-    file: Buffer | BinaryIO, key: Key, *, full_size: bool = False, associated_data: Buffer = b""
-) -> Image:
+def preview(file: Buffer | BinaryIO, key: Key, *, full_size: bool = False, associated_data: Buffer = b"") -> Image:
     """A coarse picture from the first layer of a file alone, which stands behind the header.
 
     Args:

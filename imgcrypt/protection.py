@@ -77,9 +77,7 @@ def correct(shares: Bytes, needed: int, absent: Mask) -> Mask:
     failed = np.zeros(shares.shape[1], bool)
     exps, logs = _field()
     threads.each(
-        lambda first, last: compiled.call(
-            _kernels().correct, first, last, needed, exps, logs, shares, absent, failed
-        ),
+        lambda first, last: compiled.call(_kernels().correct, first, last, needed, exps, logs, shares, absent, failed),
         [(at, min(at + COLUMNS, len(failed))) for at in range(0, len(failed), COLUMNS)],
     )
     return failed
