@@ -6,6 +6,8 @@ import dataclasses
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from imgcrypt import boundary, envelope, info, inputs, loading, payload
 from imgcrypt.arrays import Image as Image  # part of the signatures here
 from imgcrypt.arrays import ImageLike
@@ -16,8 +18,6 @@ from imgcrypt.inputs import NetName, Protection, Provider, Quality, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.pictures.metadata import Metadata
-
-import numpy as np
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -126,9 +126,9 @@ class Recovered:
 
     ``info`` is the header's, and ``metadata`` the picture's, None if they are lost; both are authentic always.
     ``complete`` means that nothing was lost: ``image`` is what decrypt returns. ``authentic`` means that all that it
-    shows is proven: of ``parts`` of the payload, the first ``whole`` are, and the picture is made of them alone, coarser
-    if they are fewer. Otherwise bytes that anyone may have written are used, and where bytes were lost, their neighbors
-    stand in. ``failed_packets`` of ``info.packets`` have no right tag. Of the payload's bytes (``info.payload_bytes``),
+    shows is proven: of ``parts`` of the payload, the first ``whole`` are, and the picture is made of them alone,
+    coarser if they are fewer. Otherwise bytes that anyone may have written are used, and where bytes were lost, their
+    neighbors stand in. ``failed_packets`` of ``info.packets`` have no right tag. Of the payload's bytes (``info.payload_bytes``),
     ``lost_bytes`` were missing, found to be wrong or of no use, and ``doubtful_bytes`` more are used but not
     authenticated.
     """
@@ -175,7 +175,7 @@ def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
         info=info.describe(found.header),
         metadata=None if found.metadata is None else metadata.unpack(found.metadata),
         complete=found.complete,
-        authentic=found.authentic or not doubtful.any() and found.whole > 0,
+        authentic=found.authentic or (not doubtful.any() and found.whole > 0),
         parts=len(found.header.payload_parts),
         whole=found.whole,
         failed_packets=found.damaged,

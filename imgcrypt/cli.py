@@ -568,8 +568,7 @@ def bench(context: typer.Context) -> None:
 
 
 def _warm_up(everything: bool = False) -> None:
-    from imgcrypt import cipher
-    from imgcrypt import protection
+    from imgcrypt import cipher, protection
     from imgcrypt.codec import picture
 
     cipher.warm_up(everything)
