@@ -640,7 +640,7 @@ def _named(file: str, recover: bool) -> Iterator[None]:
     except (DamagedError, TruncatedError) as error:
         remedy = "" if recover else "; or --recover opens what is left of it"
         raise type(error)(f"{file}: {error}{remedy}") from None
-    except (ContainerError, WrongKeyError) as error:
+    except (ContainerError, WrongKeyError, ImageError) as error:
         raise type(error)(f"{file}: {error}") from None
 
 
