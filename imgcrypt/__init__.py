@@ -21,6 +21,7 @@ from imgcrypt.errors import (
     ImageError,
     ImgcryptError,
     KeyFileError,
+    KeyLockedError,
     NetError,
     NewerVersionError,
     NotImgcError,
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from imgcrypt.context import Codec
     from imgcrypt.exact import ExactFile, decrypt_bytes, encrypt_bytes, recover_bytes
     from imgcrypt.info import Info, inspect
-    from imgcrypt.keys import Key
+    from imgcrypt.keys import Identity, Key
     from imgcrypt.pictures import Picture, read
+    from imgcrypt.recipients import Recipient
+    from imgcrypt.rewrapping import rewrap
 
 __version__ = "0.1.0"
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "DamagedError",
     "DependencyError",
     "ExactFile",
+    "Identity",
     "Image",
     "ImageError",
     "ImageLike",
@@ -55,11 +59,13 @@ __all__ = [
     "Info",
     "Key",
     "KeyFileError",
+    "KeyLockedError",
     "NetError",
     "NewerVersionError",
     "NotImgcError",
     "Picture",
     "ProviderError",
+    "Recipient",
     "Recovered",
     "SeveralPicturesError",
     "TooLargeError",
@@ -74,6 +80,7 @@ __all__ = [
     "read",
     "recover",
     "recover_bytes",
+    "rewrap",
 ]
 
 _LAZY = {
@@ -81,8 +88,10 @@ _LAZY = {
     "Image": "imgcrypt.arrays",
     "ImageLike": "imgcrypt.arrays",
     "ExactFile": "imgcrypt.exact",
+    "Identity": "imgcrypt.keys",
     "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
+    "Recipient": "imgcrypt.recipients",
     "Recovered": "imgcrypt.api",
     "decrypt": "imgcrypt.api",
     "decrypt_bytes": "imgcrypt.exact",
@@ -94,6 +103,7 @@ _LAZY = {
     "read": "imgcrypt.pictures",
     "recover": "imgcrypt.api",
     "recover_bytes": "imgcrypt.exact",
+    "rewrap": "imgcrypt.rewrapping",
 }
 
 

@@ -21,11 +21,14 @@ TAG_BYTES = 16
 SALT_BYTES = 32
 DIGEST_BYTES = 32
 CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
-"""The part of the header that the digest covers: all fixed fields before it."""
+"""All fixed fields of the header before the digest."""
+CORE_AT = 12
+"""The digest covers the fixed fields from here on: what is before it changes with the slots."""
 FIXED = struct.Struct(CORE.format + "32s")
 RECORD = struct.Struct("<HH")
 NET = struct.Struct("<24s32sI")
 NAME_BYTES = 24
+MOST_HEADER_BYTES = 2**16 - 1
 CHUNK_EXPONENTS = range(10, 25)
 CHUNK_EXPONENT = 16
 """Of new files: chunks of 64 KiB."""
@@ -52,10 +55,11 @@ class Mode(IntEnum):
 
 
 class RecordType(IntEnum):
-    """Kinds of record. 3 is set aside for X25519 recipients."""
+    """Kinds of record. Numbers are on the wire: never change or reuse one."""
 
     RAW_KEY_SLOT = 1
     PASSPHRASE_SLOT = 2
+    RECIPIENT_SLOT = 3
     NET = 16
 
 
@@ -162,13 +166,16 @@ class Header:
         )
 
     def core(self) -> bytes:
-        """The fixed fields before the digest, which the digest covers."""
-        return _pack_core(self, self.payload_bytes, self.metadata_bytes, self.salt, self.records)
+        """What the digest covers: the fixed fields from the suite to the salt."""
+        return self._fixed()[CORE_AT:]
 
     def pack(self) -> bytes:
         """The header's bytes up to its MAC."""
         records = b"".join(RECORD.pack(kind, len(body)) + body for kind, body in self.records)
-        return self.core() + self.digest + records
+        return self._fixed() + self.digest + records
+
+    def _fixed(self) -> bytes:
+        return _pack_core(self, self.payload_bytes, self.metadata_bytes, self.salt, self.records)
 
 
 def make_header(
@@ -201,7 +208,7 @@ def make_header(
         metadata_bytes=metadata_bytes,
         chunk_exponent=content.chunk_exponent,
         salt=salt,
-        digest=digest(_pack_core(content, payload_bytes, metadata_bytes, salt, records)),
+        digest=digest(_pack_core(content, payload_bytes, metadata_bytes, salt, records)[CORE_AT:]),
         records=records,
     )
 

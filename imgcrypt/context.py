@@ -18,7 +18,7 @@ from imgcrypt.arrays import Bytes, Image, ImageLike
 from imgcrypt.container import Header, Mode, Suite
 from imgcrypt.errors import ImageError, ImgcryptError, NetError, TooLargeError
 from imgcrypt.inputs import NetName, Provider, Quality, SuiteName
-from imgcrypt.keys import Key
+from imgcrypt.keys import Key, Keys, Openers
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.progress import Event, Report
 from imgcrypt.runtime import zoo
@@ -42,7 +42,8 @@ class Codec:
     As a context manager it is closed at the end.
 
     Args:
-        key: who may open what is made, and opens what is given; ``None`` if every call names one.
+        key: who may open what is made, and opens what is given: a Key, a Recipient (which opens nothing), or several
+            of them; ``None`` if every call names one.
         net: name or kind of the sampling net; ``None`` takes the default. See imgcrypt.runtime.zoo for all.
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with authentication
             only, for research; see docs/threat-model.md).
@@ -55,7 +56,7 @@ class Codec:
 
     def __init__(
         self,
-        key: Key | None = None,
+        key: Keys | None = None,
         *,
         net: NetName | None = None,
         suite: SuiteName = "hybrid",
@@ -64,7 +65,7 @@ class Codec:
         threads: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
-        self._key = None if key is None else inputs.key(key)
+        self._keys = None if key is None else inputs.key_list(key)
         self._net = inputs.net(net)
         self._suite = Suite[inputs.suite(suite).upper()]
         self._provider = inputs.provider(provider)
@@ -117,7 +118,7 @@ class Codec:
         image: ImageLike | Picture,
         out: None = None,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -132,7 +133,7 @@ class Codec:
         image: ImageLike | Picture,
         out: Buffer,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -147,7 +148,7 @@ class Codec:
         image: ImageLike | Picture,
         out: Buffer | None = None,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -189,7 +190,8 @@ class Codec:
             ProviderError: the provider does not start.
             CancelledError: the event was set, or the codec closed.
         """
-        key, associated_data = self._whose(key), inputs.associated_data(associated_data)
+        keys = inputs.keys(self._keys if key is None and self._keys is not None else key)
+        associated_data = inputs.associated_data(associated_data)
         lossless, raw = inputs.flag(lossless, "lossless"), inputs.flag(raw, "raw")
         rate, target_psnr = inputs.number(rate, "rate"), inputs.number(target_psnr, "target_psnr")
         if (lossless or raw) and (rate, target_psnr, self._net) != (None, None, None):
@@ -215,7 +217,7 @@ class Codec:
                 net=self._net,
                 provider=self._provider,
             )
-            return envelope.seal(data, content, key, envelope.Secrets.fresh(), said, associated_data, space)
+            return envelope.seal(data, content, keys, envelope.Secrets.fresh(), said, associated_data, space)
 
     @overload
     def decrypt(
@@ -223,7 +225,7 @@ class Codec:
         blob: Buffer,
         out: None = None,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -234,7 +236,7 @@ class Codec:
         blob: Buffer,
         out: Out,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -245,7 +247,7 @@ class Codec:
         blob: Buffer,
         out: Out | None = None,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -256,7 +258,7 @@ class Codec:
             blob: the whole file: bytes, or a view of them of any kind.
             out: an array of the picture's shape and dtype to write it to, for gray also (H, W, 1); ``None`` makes a
                 new one. If the call fails, anything may be in it but no part of a picture that is not authentic.
-            key: the one it was made with, instead of the codec's.
+            key: one that it was made for, or several of which one is, instead of the codec's.
             associated_data: the bytes that it was made with.
             progress: is called in this thread after each tile, with the number of tiles that are done and of all.
                 What it raises ends the call.
@@ -284,7 +286,7 @@ class Codec:
         self,
         blob: Buffer,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -297,7 +299,7 @@ class Codec:
         self,
         images: Iterable[ImageLike | Picture],
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -326,7 +328,7 @@ class Codec:
         return self._many(encrypt, images)
 
     def decrypt_many(
-        self, blobs: Iterable[Buffer], *, key: Key | None = None, associated_data: Buffer = b""
+        self, blobs: Iterable[Buffer], *, key: Openers | None = None, associated_data: Buffer = b""
     ) -> Iterator[Image]:
         """Decrypt file after file, several at once, each as :meth:`decrypt` does.
 
@@ -358,15 +360,16 @@ class Codec:
                     future.cancel()
 
     def _open(
-        self, blob: Buffer, out: np.ndarray[Any, Any] | None, key: Key | None, associated_data: Buffer
+        self, blob: Buffer, out: np.ndarray[Any, Any] | None, key: Openers | None, associated_data: Buffer
     ) -> Picture:
         """The picture in a file, with what is said of it; with ``out``, written there, too."""
-        key, associated_data, view = self._whose(key), inputs.associated_data(associated_data), inputs.blob(blob)
+        keys = inputs.openers(self._keys if key is None and self._keys is not None else key)
+        associated_data, view = inputs.associated_data(associated_data), inputs.blob(blob)
         header = container.parse(view)
         self._check_size(header.height, header.width)
         # That another file is in it is told once it is proven.
         place = None if out is None or header.mode is Mode.EXACT else _check_out(out, header)
-        header, data, said = envelope.open_whole(view, key, associated_data, place)
+        header, data, said = envelope.open_whole(view, keys, associated_data, place)
         found = metadata.unpack(said)
         pixels = payload.decode(data, header.content, self._provider, self._quality)
         if out is not None and place is None:
@@ -379,11 +382,6 @@ class Codec:
             raise ImgcryptError("this codec is closed; make another one")
         with cores.limited(self._threads), progress.watched(report, cancel, self._closed):
             yield
-
-    def _whose(self, key: Key | None) -> Key:
-        if key is None and self._key is not None:
-            return self._key
-        return inputs.key(key)
 
     def _check_size(self, height: int, width: int) -> None:
         if self._max_pixels is not None and height * width > self._max_pixels:

@@ -11,12 +11,13 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from imgcrypt import cipher, container, scratch, slots
+from imgcrypt import cipher, container, keys, scratch, slots
 from imgcrypt.arrays import Bytes
 from imgcrypt.chunks import ChunkCipher
 from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header
 from imgcrypt.errors import DamagedError, ImgcryptError, WrongKeyError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Key, Keys, Openers
+from imgcrypt.recipients import Recipient
 
 METADATA_NONCE = bytes(12)
 """Its key serves this one block."""
@@ -39,7 +40,7 @@ class Secrets:
 def seal(
     payload: Bytes,
     content: Content,
-    key: Key,
+    key: Keys,
     secrets: Secrets,
     metadata: bytes = b"",
     associated_data: bytes = b"",
@@ -49,7 +50,7 @@ def seal(
 def seal(
     payload: Bytes,
     content: Content,
-    key: Key,
+    key: Keys,
     secrets: Secrets,
     metadata: bytes,
     associated_data: bytes,
@@ -58,7 +59,7 @@ def seal(
 def seal(
     payload: Bytes,
     content: Content,
-    key: Key,
+    key: Keys,
     secrets: Secrets,
     metadata: bytes = b"",
     associated_data: bytes = b"",
@@ -69,7 +70,7 @@ def seal(
     Args:
         payload: uint8 (n,), n >= 1 for pictures.
         content: what to say of it.
-        key: who may open the file.
+        key: who may open the file, one or several, none twice.
         secrets: fresh for every file.
         metadata: what the file is to say beside the payload, as imgcrypt.pictures.metadata packs it.
         associated_data: what must be given again to open the file, which does not hold it.
@@ -81,17 +82,17 @@ def seal(
     Raises:
         ImgcryptError: ``out`` is too short.
     """
-    slot = slots.make(key, secrets.file_key, secrets.salt)
+    who: tuple[Key | Recipient, ...] = keys.several(key)
+    made = tuple(slots.make(each, secrets.file_key, secrets.salt) for each in who)
     header = container.make_header(
         content,
-        (slot,),
+        made,
         len(payload),
         len(metadata),
         secrets.salt,
         lambda core: digest(core, payload, secrets.file_key, secrets.salt),
     )
-    packed = header.pack()
-    packed += _mac(packed, header, secrets.file_key, associated_data)
+    packed = pack(header, secrets.file_key, associated_data)
 
     image_key, seal_key = image_keys(header, secrets.file_key)
     chunk_cipher = ChunkCipher(header.suite, seal_key)
@@ -116,18 +117,18 @@ def seal(
         return bytes(file) if out is None else file
 
 
-def open_(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> tuple[Header, Bytes]:
+def open_(data: bytes | memoryview, key: Openers, associated_data: bytes = b"") -> tuple[Header, Bytes]:
     """Decrypt a file: its header and payload, every byte of both authenticated.
 
     Raises:
         ContainerError: what container.parse raises, or DamagedError.
-        WrongKeyError: no slot of the file opens with ``key``.
+        WrongKeyError: no slot of the file opens with ``key``, or one of them.
     """
     return open_whole(data, key, associated_data)[:2]
 
 
 def open_whole(
-    data: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
+    data: bytes | bytearray | memoryview, key: Openers, associated_data: bytes = b"", out: Bytes | None = None
 ) -> tuple[Header, Bytes, bytes]:
     """As :func:`open_`, and the metadata. ``out``, uint8 (n,), takes the payload; ``None`` makes a new array."""
     data = memoryview(data)
@@ -149,12 +150,12 @@ def open_whole(
     return header, payload, metadata
 
 
-def read_metadata(data: bytes | memoryview, key: Key, associated_data: bytes = b"") -> bytes:
+def read_metadata(data: bytes | memoryview, key: Openers, associated_data: bytes = b"") -> bytes:
     """The metadata of a file alone, which is authenticated; the payload is not looked at.
 
     Raises:
         ContainerError: what container.parse raises, or DamagedError.
-        WrongKeyError: no slot of the file opens with ``key``.
+        WrongKeyError: no slot of the file opens with ``key``, or one of them.
     """
     data = memoryview(data)
     header = container.parse(data)
@@ -176,7 +177,7 @@ def open_metadata(header: Header, sealed: memoryview, file_key: bytes) -> bytes:
         raise DamagedError from None
 
 
-def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes = b"") -> bytes:
+def unlock(header: Header, packed: memoryview, key: Openers, associated_data: bytes = b"") -> bytes:
     """The file key, once it has proven the header's bytes ``packed``, MAC and all.
 
     Raises:
@@ -193,6 +194,12 @@ def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes 
     return file_key
 
 
+def pack(header: Header, file_key: bytes, associated_data: bytes = b"") -> bytes:
+    """The header's bytes, MAC and all."""
+    packed = header.pack()
+    return packed + _mac(packed, header, file_key, associated_data)
+
+
 def digest(core: bytes, payload: Bytes, file_key: bytes, salt: bytes) -> bytes:
     """The keyed digest of the header's core and the payload: 32 bytes."""
     return blake3(core, key=slots.hkdf(file_key, salt, b"digest")).update(payload.data).digest()
@@ -204,13 +211,19 @@ def image_keys(header: Header, file_key: bytes) -> tuple[bytes, bytes]:
     return both[:32], both[32:]
 
 
-def _file_key(header: Header, key: Key) -> bytes:
-    file_key = slots.unlock(key, header.records, header.salt)
-    if file_key is not None:
-        return file_key
-    given, needed = slots.kind_of(key).label, dict.fromkeys(slots.labels(header.records))
-    if needed and given not in needed:
-        raise WrongKeyError(f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {given}")
+def _file_key(header: Header, key: Openers) -> bytes:
+    # Those first that open quickly.
+    given = sorted(keys.several(key), key=lambda each: slots.SLOTS.index(slots.kind_of(each)))
+    for each in given:
+        file_key = slots.unlock(each, header.records, header.salt)
+        if file_key is not None:
+            return file_key
+    had = dict.fromkeys(slots.kind_of(each).label for each in given)
+    needed = dict.fromkeys(slots.labels(header.records))
+    if needed and not had.keys() & needed.keys():
+        raise WrongKeyError(
+            f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {' or '.join(had)}"
+        )
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
 
 

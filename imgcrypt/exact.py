@@ -13,7 +13,7 @@ from imgcrypt import boundary, envelope, inputs, loading
 from imgcrypt.container import CHUNK_EXPONENT, Content, Mode, Suite
 from imgcrypt.errors import DamagedError, ImageError
 from imgcrypt.inputs import SuiteName
-from imgcrypt.keys import Key
+from imgcrypt.keys import Keys, Openers
 from imgcrypt.pictures import metadata
 from imgcrypt.pictures.metadata import Metadata
 
@@ -35,7 +35,7 @@ class ExactFile(NamedTuple):
 @boundary.public
 def encrypt_bytes(
     data: Buffer,
-    key: Key,
+    key: Keys,
     *,
     name: str | os.PathLike[str] | None = None,
     suite: SuiteName = "hybrid",
@@ -45,14 +45,14 @@ def encrypt_bytes(
 
     Args:
         data: the file's bytes; they come back exactly, metadata and all.
-        key: who may open it.
+        key: who may open it: a Key, a Recipient, or several of them.
         name: the file's name, which is encrypted too; folders in it are left out.
         suite, associated_data: as imgcrypt.encrypt's.
 
     Raises:
         ImgcryptError: no such suite.
     """
-    key, associated_data = inputs.key(key), inputs.associated_data(associated_data)
+    keys, associated_data = inputs.keys(key), inputs.associated_data(associated_data)
     content = Content(
         suite=Suite[inputs.suite(suite).upper()],
         mode=Mode.EXACT,
@@ -65,11 +65,11 @@ def encrypt_bytes(
     )
     said = Metadata(name=None if name is None else PurePath(name).name or None)
     payload = np.frombuffer(inputs.blob(data), np.uint8)
-    return envelope.seal(payload, content, key, envelope.Secrets.fresh(), metadata.pack(said), associated_data)
+    return envelope.seal(payload, content, keys, envelope.Secrets.fresh(), metadata.pack(said), associated_data)
 
 
 @boundary.public
-def decrypt_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> ExactFile:
+def decrypt_bytes(blob: Buffer, key: Openers, *, associated_data: Buffer = b"") -> ExactFile:
     """The file in what :func:`encrypt_bytes` made: its bytes and its name.
 
     Raises:
@@ -78,7 +78,7 @@ def decrypt_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> E
         WrongKeyError: made for another key.
     """
     header, data, packed = envelope.open_whole(
-        inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data)
+        inputs.blob(blob), inputs.openers(key), inputs.associated_data(associated_data)
     )
     if header.mode is not Mode.EXACT:
         raise ImageError("there is a picture in the file, not another file's bytes: open it with decrypt")
@@ -93,7 +93,7 @@ def _import_recovery() -> ModuleType:
 
 
 @boundary.public
-def recover_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> ExactFile:
+def recover_bytes(blob: Buffer, key: Openers, *, associated_data: Buffer = b"") -> ExactFile:
     """As :func:`decrypt_bytes`, where the damage spared every byte of the file in it: its own bytes cannot be guessed.
 
     Raises:
@@ -101,7 +101,7 @@ def recover_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> E
         ImageError, ContainerError, WrongKeyError: as decrypt_bytes.
     """
     opened = loading.whole(_import_recovery).open_damaged(
-        inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data)
+        inputs.blob(blob), inputs.openers(key), inputs.associated_data(associated_data)
     )
     if opened.header.mode is not Mode.EXACT:
         raise ImageError("there is a picture in the file, not another file's bytes: open it with recover")

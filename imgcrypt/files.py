@@ -178,8 +178,8 @@ def _write_all(stream: IO[bytes], data: bytes | memoryview) -> None:
             select.select([], [stream], [])
 
 
-def write_file(path: Path, data: bytes | memoryview, force: bool, private: bool) -> None:
-    """As :func:`write`, for a regular file alone; file and folder are synced, so that a power cut leaves them whole.
+def write_file(path: Path, data: bytes | memoryview | Iterable[bytes], force: bool, private: bool) -> None:
+    """As :func:`write`, for a regular file alone, whose bytes may come in pieces; file and folder are synced, so that a power cut leaves them whole.
 
     Raises:
         OSError: it cannot be written; FileExistsError: it exists, and ``force`` is not given.
@@ -190,9 +190,10 @@ def write_file(path: Path, data: bytes | memoryview, force: bool, private: bool)
     with _removed_at_the_end(part):
         handle, named = _open(part, 0o600 if private else 0o666)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
+            for piece in (data,) if isinstance(data, bytes | memoryview) else data:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
             if path.is_file() and not path.is_symlink() and hasattr(os, "fchmod"):
                 os.fchmod(handle, stat.S_IMODE(path.stat().st_mode))
             os.fsync(handle)

@@ -18,7 +18,7 @@ from imgcrypt.chunks import ChunkCipher
 from imgcrypt.cipher.layout import pairs
 from imgcrypt.container import TAG_BYTES, Header
 from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError, WrongKeyError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Openers
 
 RUN = 16
 """So many equal bytes in a row are damage: in a ciphertext they are found once in 2**120 places."""
@@ -52,7 +52,7 @@ class Opened:
     metadata: bytes | None = dataclasses.field(repr=False)
 
 
-def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"") -> Opened:
+def open_damaged(blob: bytes | bytearray | memoryview, key: Openers, associated_data: bytes = b"") -> Opened:
     """Decrypt what is there, authenticated or not, and say which bytes are lost and which in doubt.
 
     Raises:
@@ -97,7 +97,7 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data
     return Opened(header, payload, lost, doubtful, failed, authentic, image_key, metadata)
 
 
-def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, list[int]]:
+def _find_header(data: bytes, key: Openers, associated_data: bytes) -> tuple[Header, bytes, list[int]]:
     """The authentic header, the file key, and where the file may begin: offsets in ``data``.
 
     The first offset is the one that the front of the data tells, the last one what its back tells. They are the same
