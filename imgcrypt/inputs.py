@@ -162,8 +162,8 @@ def key_list(given: object) -> tuple[Key | Recipient, ...]:
     for each in (given,) if isinstance(given, str | bytes) else several(given):
         if not isinstance(each, Key | Recipient):
             raise TypeError(
-                f"a key is an imgcrypt.Key, not {type(each).__name__}; make one by Key.generate, Key.load, Key.parse or "
-                "Key.from_passphrase, or give a Recipient, or several of these"
+                f"a key is an imgcrypt.Key, not {type(each).__name__}; make one by Key.generate, Key.load, Key.parse "
+                "or Key.from_passphrase, or give a Recipient, or several of these"
             )
         # An identity stands for its recipient, too.
         name = each.recipient if isinstance(each, Identity) else each

@@ -33,7 +33,8 @@ class Slot(abc.ABC):
     parameters_bytes: ClassVar[int]
 
     @classmethod
-    def check(cls, parameters: Sequence[bytes]) -> None:  # noqa: B027, most kinds have nothing to refuse
+    @abc.abstractmethod
+    def check(cls, parameters: Sequence[bytes]) -> None:
         """Refuse the parameters of all slots of this kind in a file, before any work is done for one.
 
         Raises:
@@ -72,6 +73,10 @@ class RawKeySlot(Slot):
     number, label, serves = RecordType.RAW_KEY_SLOT, "key file", (RawKey,)
     parameters_bytes = 0
     _purpose = b"slot raw key"
+
+    @classmethod
+    def check(cls, parameters: Sequence[bytes]) -> None:
+        pass
 
     @classmethod
     def wrap(cls, file_key: bytes, key: Key | Recipient, salt: bytes) -> bytes:
