@@ -535,7 +535,7 @@ def rewrap(
             say(f"imgcrypt: {error}")
             told.append({"file": str(path), "error": str(error)})
             continue
-        told.append({"file": str(path)} | done._asdict())
+        told.append({"file": str(path)} | dataclasses.asdict(done))
         tell(f"{path}: {done.added} added, {done.removed} removed; opens with {_opens_with(done.keys)}")
     removed = sum(each.get("removed", 0) for each in told)
     if as_json:

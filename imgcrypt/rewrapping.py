@@ -29,7 +29,8 @@ class Change(NamedTuple):
     """All of them, whichever they are."""
 
 
-class Done(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Done:
     """What came of a change in one file."""
 
     added: int

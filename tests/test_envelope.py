@@ -243,7 +243,7 @@ def test_unknown_record_is_ignored_from_0x8000_on_and_refused_below() -> None:
 
 
 def test_hostile_argon2_parameters_in_a_file_are_refused_before_argon2_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3) + bytes(80))
+    hostile = (RecordType.PASSPHRASE_SLOT, derivation.Argon2id(bytes(16), 2**31, 3).pack() + bytes(80))
     file = with_records(hostile)
     monkeypatch.setattr(derivation, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
     with pytest.raises(DamagedError, match="Argon2id"):
