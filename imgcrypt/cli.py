@@ -569,6 +569,22 @@ def demo(
 
 
 @app.command(epilog=EXIT_CODES)
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Say what is installed and test whether it works: the first thing to paste into a report of a bug.
+
+    There is no secret in it.
+    """
+    from imgcrypt import doctor as examination
+
+    with contextlib.suppress(Exception):  # it will say what is wrong
+        _Loading().wait(say)
+    report = examination.examine()
+    print(json.dumps(report, indent=1) if as_json else examination.text(report))
+    if not report["ok"]:
+        raise typer.Exit(exitcodes.ERROR)
+
+
+@app.command(epilog=EXIT_CODES)
 def warmup() -> None:
     """Compile the cipher ahead of its first use, when a container is built for example."""
     started = time.perf_counter()

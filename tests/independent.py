@@ -687,6 +687,9 @@ LENGTHS = (
 )
 
 
+SELF_TEST = ("hybrid_rgba_16_bit", "chaos_rgb", "metadata", "exact_chaos", "passphrase", "recipient")
+
+
 MADE_METADATA = {
     1: bytes(range(200)),
     2: b"II*\0\x08\0\0\0\0\0\0\0\0\0",
@@ -1135,13 +1138,28 @@ def write_invalid(folder: Path) -> None:
     write_json(folder / "invalid.json", entries)
 
 
-def main(folder: Path = Path(__file__).parent / "vectors") -> None:
-    """Write all the vectors into a folder."""
+def write_self_test(vectors: Path, folder: Path) -> None:
+    """Write selftest.json, for the package's own: a few of the vectors in `vectors`."""
+    valid = json.loads((vectors / "valid.json").read_text("ascii"))
+    cipher = json.loads((vectors / "cipher.json").read_text("ascii"))
+    files = {
+        name: {**valid[name], "file": base64.b64encode((vectors / name).read_bytes()).decode("ascii")}
+        for name in (f"{each}.imgc" for each in SELF_TEST)
+    }
+    longest = {"key": cipher["key"], **cipher["ciphertexts"][-1]}
+    write_json(folder / "selftest.json", {"cipher": longest, "files": files})
+
+
+def main(
+    folder: Path = Path(__file__).parent / "vectors", package_data: Path = Path(__file__).parents[1] / "imgcrypt/data"
+) -> None:
+    """Write all the vectors into a folder, and a few of them into the package."""
     (folder / "invalid").mkdir(parents=True, exist_ok=True)
     write_cipher_vectors(folder)
     write_key_vectors(folder)
     write_valid(folder)
     write_invalid(folder / "invalid")
+    write_self_test(folder, package_data)
 
 
 if __name__ == "__main__":

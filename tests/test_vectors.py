@@ -13,7 +13,7 @@ from hypothesis import given
 from test_metadata import EVERYTHING
 
 import imgcrypt
-from imgcrypt import cipher
+from imgcrypt import cipher, doctor
 from imgcrypt.pictures import metadata
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -78,7 +78,9 @@ def test_sets_are_whole() -> None:
 
 
 def test_second_implementation_writes_the_same_vectors(tmp_path: Path) -> None:
-    independent.main(tmp_path)
+    independent.main(tmp_path, tmp_path)
+    assert (tmp_path / "selftest.json").read_bytes() == doctor.VECTORS.read_bytes()
+    (tmp_path / "selftest.json").unlink()
     written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     frozen = {
         path.relative_to(VECTORS): path.read_bytes()
