@@ -26,7 +26,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 import imgcrypt
-from imgcrypt import Identity, Key, cipher, cli, container, keychoice, pictures
+from imgcrypt import Identity, Key, cipher, cli, container, doctor, keychoice, pictures
 from imgcrypt.metrics import psnr
 from imgcrypt.pictures.metadata import Metadata
 
@@ -885,6 +885,16 @@ def test_demo_keeps_its_table_out_of_a_picture_on_standard_output(run: Run) -> N
     else:
         assert done.out == b""
     assert contents() == {}
+
+
+def test_doctor_reports_and_its_code_tells_whether_all_is_well(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run("doctor")
+    assert (done.code, done.text) == (0, "")
+    assert "all is as it should be" in done.out.decode()
+    report = json.loads(run("doctor", "--json").out)
+    assert report["imgcrypt"] == imgcrypt.__version__
+    monkeypatch.setattr(doctor, "examine", lambda: report | {"ok": False})
+    assert run("doctor").code == 1
 
 
 def test_warmup_compiles(run: Run) -> None:

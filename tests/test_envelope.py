@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import Key, WrongKeyError, cipher, container, derivation, envelope, recovery, slots
+from imgcrypt import Identity, Key, WrongKeyError, cipher, container, derivation, envelope, recovery, slots
 from imgcrypt.container import Content, Mode, RecordType, Suite
 from imgcrypt.envelope import Secrets
 from imgcrypt.errors import DamagedError, ImgcryptError, NewerVersionError
@@ -281,7 +281,7 @@ def test_whatever_a_holder_of_the_key_seals_raises_no_other_error(
     file = independent.seal_file(
         payload, size | fields, bytes(32), bytes(32), KEY.secret, records=area, metadata=metadata
     )
-    for key in (KEY, Key.from_passphrase("words")):
+    for key in (KEY, Key.from_passphrase("words"), Identity(KEY.secret)):
         for call in (imgcrypt.decrypt, imgcrypt.recover):
             with contextlib.suppress(ImgcryptError):
                 call(file, key)
