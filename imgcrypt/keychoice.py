@@ -79,11 +79,11 @@ def recipients(texts: Sequence[str] | None) -> list[Recipient]:
     Raises:
         ImgcryptError: one is none; the sentence names the file.
     """
-    from imgcrypt.recipients import PREFIX, Recipient
+    from imgcrypt.recipients import Recipient
 
     found = []
     for text in texts or ():
-        found += [Recipient.parse(text)] if text.lower().startswith(f"{PREFIX}1") else Recipient.load(text)
+        found += [Recipient.parse(text)] if _is_recipient(text) else Recipient.load(text)
     return found
 
 
@@ -98,8 +98,17 @@ def anyone(texts: Sequence[str] | None) -> list[Key | Recipient]:
         try:
             found += recipients([text])
         except KeyFileError:
+            if _is_recipient(text):
+                raise
             found.append(load(text))
     return found
+
+
+def _is_recipient(text: str) -> bool:
+    """Whether it is meant as a public key, and not as a file's name."""
+    from imgcrypt.recipients import PREFIX
+
+    return text.lower().startswith(f"{PREFIX}1")
 
 
 def passphrase(confirm: bool) -> Key:

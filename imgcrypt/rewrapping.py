@@ -108,6 +108,7 @@ def _read_header(file: BinaryIO) -> tuple[Header, bytes]:
 
 
 def _pieces(file: BinaryIO, header: Header, packed: bytes) -> Iterator[bytes]:
+    """The bytes of the changed file. ``file`` is closed before the last ones: Windows replaces no open file."""
     yield packed
     file.seek(header.header_bytes)
     left = header.trailer_at - header.header_bytes
@@ -117,6 +118,7 @@ def _pieces(file: BinaryIO, header: Header, packed: bytes) -> Iterator[bytes]:
             raise OSError(None, "it is being cut by another program")
         left -= len(piece)
         yield piece
+    file.close()
     yield packed
 
 
@@ -126,20 +128,14 @@ def _changed(
     """The bytes of the changed header: the same as before if there was nothing to do."""
     file_key = envelope.unlock(header, packed, key, associated_data)
     before = [record for record in header.records if record[0] in SLOTS]
-
-    def has(record: tuple[int, bytes], who: Sequence[Key | Recipient]) -> bool:
-        return any(slots.is_of(record, each, file_key, header.salt) for each in who)
-
-    kept = [
-        record
-        for record in before
-        if not has(record, change.remove)
-        and not (change.remove_passphrases and record[0] == RecordType.PASSPHRASE_SLOT)
-    ]
+    gone = {record for each in change.remove for record in slots.owned(each, before, file_key, header.salt)}
+    if change.remove_passphrases:
+        gone |= {record for record in before if record[0] == RecordType.PASSPHRASE_SLOT}
+    kept = [record for record in before if record not in gone]
     new = [
         slots.make(each, file_key, header.salt)
         for each in change.add
-        if not any(slots.is_of(record, each, file_key, header.salt) for record in kept)
+        if not slots.owned(each, kept, file_key, header.salt)
     ]
     after = [*kept, *new]
     if not slots.labels(after):

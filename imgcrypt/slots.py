@@ -29,7 +29,7 @@ class Slot(abc.ABC):
     label: ClassVar[str]
     """What people call the key that it opens with."""
     serves: ClassVar[tuple[type[Key] | type[Recipient], ...]]
-    """The last one opens, all of them close."""
+    """Those that it is made for; the last one opens it."""
     parameters_bytes: ClassVar[int]
 
     @classmethod
@@ -177,16 +177,27 @@ def unlock(key: Key, records: Sequence[tuple[int, bytes]], salt: bytes) -> bytes
     Raises:
         DamagedError: the records are as no honest file's, or the file key in one was changed.
     """
-    slot = kind_of(key)
-    bodies = [body for number, body in records if number == slot.number and len(body) == slot.body_bytes()]
-    slot.check([body[: slot.parameters_bytes] for body in bodies])
+    slot, bodies = _checked(key, records)
     return next((found for body in bodies if (found := slot.unwrap(body, key, salt)) is not None), None)
 
 
-def is_of(record: tuple[int, bytes], key: Key | Recipient, file_key: bytes, salt: bytes) -> bool:
-    """Whether a record of a file that opened to this file key is the slot of ``key``."""
-    slot, (number, body) = kind_of(key), record
-    return number == slot.number and len(body) == slot.body_bytes() and slot.is_of(body, key, file_key, salt)
+def owned(
+    key: Key | Recipient, records: Sequence[tuple[int, bytes]], file_key: bytes, salt: bytes
+) -> list[tuple[int, bytes]]:
+    """The slots of ``key`` among the records of a file that opened to this file key.
+
+    Raises:
+        DamagedError: the records are as no honest file's.
+    """
+    slot, bodies = _checked(key, records)
+    return [(slot.number, body) for body in bodies if slot.is_of(body, key, file_key, salt)]
+
+
+def _checked(key: Key | Recipient, records: Sequence[tuple[int, bytes]]) -> tuple[type[Slot], list[bytes]]:
+    slot = kind_of(key)
+    bodies = [body for number, body in records if number == slot.number and len(body) == slot.body_bytes()]
+    slot.check([body[: slot.parameters_bytes] for body in bodies])
+    return slot, bodies
 
 
 def kind_of(key: Key | Recipient) -> type[Slot]:

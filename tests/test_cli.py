@@ -557,6 +557,7 @@ def test_rewrap_refuses_what_makes_no_sense(run: Run, key_file: str) -> None:
     fails(run, 1, "there is no .imgc file in empty", "rewrap", "empty", "-k", key_file, "--add-key", key_file)
     fails(run, 1, "cannot read nowhere", "rewrap", "nowhere", "-k", key_file, "--add-key", key_file)
     fails(run, 1, "typing error", "rewrap", "a.imgc", "-k", key_file, "-r", "age1nobody")
+    fails(run, 1, "typing error", "rewrap", "a.imgc", "-k", key_file, "--remove", "age1nobody")
     fails(run, 1, "cannot read the key file nobody", "rewrap", "a.imgc", "-k", key_file, "--remove", "nobody")
 
 

@@ -46,6 +46,18 @@ def test_identity_file_is_its_owners_alone_and_names_the_public_key(tmp_path: Pa
         RawKey.load(path)
 
 
+def test_file_that_age_keygen_wrote_is_read() -> None:
+    # The pair of age's own examples.
+    text = (
+        "# created: 2026-01-03T15:04:05+01:00\n"
+        "# public key: age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\n"
+        "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX\n"
+    )
+    assert str(Identity.parse(text).recipient) in text
+    with pytest.raises(KeyFileError, match="one line"):
+        Key.parse(2 * text)
+
+
 @pytest.mark.parametrize("key", [ME, RawKey(SECRET)])
 def test_protected_key_file_opens_with_its_passphrase_alone(key: Key, tmp_path: Path) -> None:
     path = tmp_path / "key.txt"

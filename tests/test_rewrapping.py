@@ -7,6 +7,7 @@ import stat
 import tracemalloc
 from pathlib import Path
 
+import independent
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from imgcrypt import (
     TruncatedError,
     WrongKeyError,
     container,
+    derivation,
     envelope,
     files,
     rewrapping,
@@ -31,6 +33,7 @@ from imgcrypt.rewrapping import Change, Done
 IMAGE = np.random.default_rng(0).integers(0, 256, (70, 50, 3), np.uint8)
 KEY, ME, FRIEND = Key.generate(), Identity.generate(), Identity.generate()
 WORDS = Key.from_passphrase("words")
+EXACT = {"mode": independent.EXACT, "height": 0, "width": 0, "channels": 0, "sample_bytes": 0}
 EVERYBODY = (KEY, ME, FRIEND, WORDS, Key.generate())
 
 
@@ -128,6 +131,25 @@ def test_wrong_keys_and_damaged_files_are_refused() -> None:
     ):
         with pytest.raises(ImgcryptError, match=sentence):
             imgcrypt.rewrap(blob, KEY, add=whom)
+
+
+def test_hostile_passphrase_slot_is_refused_before_argon2_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = independent.costly_record(2**32 - 1, 2**32 - 1)
+    blob = independent.seal_file(b"file", EXACT, bytes(32), bytes(32), KEY.secret, records=hostile)
+    monkeypatch.setattr(derivation, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
+    for change in ({"add": [WORDS]}, {"remove": [WORDS]}):
+        with pytest.raises(DamagedError, match="Argon2id"):
+            imgcrypt.rewrap(blob, KEY, **change)
+    path_less = imgcrypt.rewrap(blob, KEY, add=[ME])
+    assert imgcrypt.decrypt_bytes(path_less, ME).data == b"file"
+
+
+def test_slots_that_a_newer_release_made_stay() -> None:
+    later = independent.record(0x8001, b"later") + independent.record(1, b"short")
+    blob = independent.seal_file(b"file", EXACT, bytes(32), bytes(32), KEY.secret, records=later)
+    changed = imgcrypt.rewrap(blob, KEY, add=[ME])
+    assert {(0x8001, b"later"), (1, b"short")} <= set(container.parse(changed).records)
+    assert independent.open_file(changed, independent.Private(ME.secret))[1] == b"file"
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

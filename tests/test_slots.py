@@ -98,15 +98,16 @@ def test_recipient_slot_opens_for_its_private_key_and_salt_alone() -> None:
 
 def test_whose_a_slot_is_can_be_told_by_the_file_key_alone() -> None:
     identity, key = Identity.generate(), Key.generate()
+    others = [slots.make(each, FILE_KEY, SALT) for each in (Identity.generate(), Key.generate())]
     for slot, whose in (
         (slots.make(identity, FILE_KEY, SALT), identity.recipient),
         (slots.make(key, FILE_KEY, SALT), key),
     ):
-        assert slots.is_of(slot, whose, FILE_KEY, SALT)
+        assert slots.owned(whose, [slot, *others], FILE_KEY, SALT) == [slot]
         for other in (Identity.generate(), Identity.generate().recipient, Key.generate()):
-            assert not slots.is_of(slot, other, FILE_KEY, SALT)
-        assert not slots.is_of((slot[0], slot[1] + b"\0"), whose, FILE_KEY, SALT)
-    assert not slots.is_of(slots.make(identity, FILE_KEY, SALT), identity.recipient, bytes(32), SALT)
+            assert slots.owned(other, [slot], FILE_KEY, SALT) == []
+        assert slots.owned(whose, [(slot[0], slot[1] + b"\0")], FILE_KEY, SALT) == []
+    assert slots.owned(identity.recipient, [slots.make(identity, FILE_KEY, SALT)], bytes(32), SALT) == []
 
 
 @pytest.mark.parametrize("name", independent.LOW_ORDER)
