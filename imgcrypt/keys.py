@@ -30,8 +30,6 @@ PREFIXES = (PREFIX, LOCKED_PREFIX, f"{IDENTITY_PREFIX}1")
 """What a key's text begins with, in lower case."""
 MOST_FILE_BYTES = 2**16
 """Of a key file. It has some two hundred; beyond this lie other files and devices without end."""
-
-
 LOCKED_BYTES = 1 + derivation.PARAMETERS.size + wrapping.COMMITMENT_BYTES + wrapping.WRAPPED_BYTES
 TYPING_ERROR = "the key has a typing error: its checksum does not match; copy it again"
 
