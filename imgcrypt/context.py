@@ -18,7 +18,7 @@ from imgcrypt.arrays import Bytes, Image, ImageLike
 from imgcrypt.container import Header, Mode, Suite
 from imgcrypt.errors import ContainerError, ImageError, ImgcryptError, NetError, TooLargeError
 from imgcrypt.inputs import NetName, Protection, Provider, Quality, SuiteName
-from imgcrypt.keys import Key
+from imgcrypt.keys import Key, Keys, Openers
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.progress import Event, Report
 from imgcrypt.runtime import zoo
@@ -42,7 +42,8 @@ class Codec:
     As a context manager it is closed at the end.
 
     Args:
-        key: who may open what is made, and opens what is given; ``None`` if every call names one.
+        key: who may open what is made, and opens what is given: a Key, a Recipient (which opens nothing), or several
+            of them; ``None`` if every call names one.
         net: name or kind of the sampling net; ``None`` takes the default. See imgcrypt.runtime.zoo for all.
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with authentication
             only, for research; see docs/threat-model.md).
@@ -59,7 +60,7 @@ class Codec:
 
     def __init__(
         self,
-        key: Key | None = None,
+        key: Keys | None = None,
         *,
         net: NetName | None = None,
         suite: SuiteName = "hybrid",
@@ -70,7 +71,7 @@ class Codec:
         threads: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
-        self._key = None if key is None else inputs.key(key)
+        self._keys = None if key is None else inputs.key_list(key)
         self._net = inputs.net(net)
         self._suite = Suite[inputs.suite(suite).upper()]
         self._provider = inputs.provider(provider)
@@ -124,7 +125,7 @@ class Codec:
         image: ImageLike | Picture,
         out: None = None,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -139,7 +140,7 @@ class Codec:
         image: ImageLike | Picture,
         out: Buffer,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -154,7 +155,7 @@ class Codec:
         image: ImageLike | Picture,
         out: Buffer | None = None,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -196,7 +197,8 @@ class Codec:
             ProviderError: the provider does not start.
             CancelledError: the event was set, or the codec closed.
         """
-        key, associated_data = self._whose(key), inputs.associated_data(associated_data)
+        keys = inputs.keys(self._keys if key is None and self._keys is not None else key)
+        associated_data = inputs.associated_data(associated_data)
         lossless, raw = inputs.flag(lossless, "lossless"), inputs.flag(raw, "raw")
         rate, target_psnr = inputs.number(rate, "rate"), inputs.number(target_psnr, "target_psnr")
         if (lossless or raw) and (rate, target_psnr, self._net) != (None, None, None):
@@ -223,7 +225,7 @@ class Codec:
                 provider=self._provider,
                 profile=self._profile,
             )
-            return envelope.seal(data, content, layout, key, envelope.Secrets.fresh(), said, associated_data, space)
+            return envelope.seal(data, content, layout, keys, envelope.Secrets.fresh(), said, associated_data, space)
 
     @overload
     def decrypt(
@@ -231,7 +233,7 @@ class Codec:
         blob: Buffer,
         out: None = None,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -242,7 +244,7 @@ class Codec:
         blob: Buffer,
         out: Out,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -253,7 +255,7 @@ class Codec:
         blob: Buffer,
         out: Out | None = None,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -264,7 +266,7 @@ class Codec:
             blob: the whole file: bytes, or a view of them of any kind.
             out: an array of the picture's shape and dtype to write it to, for gray also (H, W, 1); ``None`` makes a
                 new one. If the call fails, anything may be in it but no part of a picture that is not authentic.
-            key: the one it was made with, instead of the codec's.
+            key: one that it was made for, or several of which one is, instead of the codec's.
             associated_data: the bytes that it was made with.
             progress: is called in this thread after each tile, with the number of tiles that are done and of all.
                 What it raises ends the call.
@@ -292,7 +294,7 @@ class Codec:
         self,
         blob: Buffer,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -305,7 +307,7 @@ class Codec:
         self,
         images: Iterable[ImageLike | Picture],
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -334,7 +336,7 @@ class Codec:
         return self._many(encrypt, images)
 
     def decrypt_many(
-        self, blobs: Iterable[Buffer], *, key: Key | None = None, associated_data: Buffer = b""
+        self, blobs: Iterable[Buffer], *, key: Openers | None = None, associated_data: Buffer = b""
     ) -> Iterator[Image]:
         """Decrypt file after file, several at once, each as :meth:`decrypt` does.
 
@@ -366,17 +368,18 @@ class Codec:
                     future.cancel()
 
     def _open(
-        self, blob: Buffer, out: np.ndarray[Any, Any] | None, key: Key | None, associated_data: Buffer
+        self, blob: Buffer, out: np.ndarray[Any, Any] | None, key: Openers | None, associated_data: Buffer
     ) -> Picture:
         """The picture in a file, with what is said of it; with ``out``, written there, too."""
-        key, associated_data, view = self._whose(key), inputs.associated_data(associated_data), inputs.blob(blob)
+        keys = inputs.openers(self._keys if key is None and self._keys is not None else key)
+        associated_data, view = inputs.associated_data(associated_data), inputs.blob(blob)
         place = None
         # That it is another copy of the header that holds, or another file in it, is told once it is proven.
         with contextlib.suppress(ContainerError):
             header = container.parse(view, whole=False)
             self._check_size(header.height, header.width)
             place = None if out is None or header.mode is Mode.EXACT else _check_out(out, header)
-        opened = opening.open_(view, key, associated_data, place)
+        opened = opening.open_(view, keys, associated_data, place)
         header = opened.header
         self._check_size(header.height, header.width)
         found = metadata.unpack(opened.metadata)
@@ -392,11 +395,6 @@ class Codec:
             raise ImgcryptError("this codec is closed; make another one")
         with cores.limited(self._threads), progress.watched(report, cancel, self._closed):
             yield
-
-    def _whose(self, key: Key | None) -> Key:
-        if key is None and self._key is not None:
-            return self._key
-        return inputs.key(key)
 
     def _check_size(self, height: int, width: int) -> None:
         if self._max_pixels is not None and height * width > self._max_pixels:

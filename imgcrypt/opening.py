@@ -10,7 +10,7 @@ from imgcrypt import envelope, loading
 from imgcrypt.arrays import Bytes
 from imgcrypt.container import Header
 from imgcrypt.errors import ContainerError, DamagedError, ImgcryptError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Openers
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Opened(NamedTuple):
 
 
 def open_(
-    data: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
+    data: bytes | bytearray | memoryview, key: Openers, associated_data: bytes = b"", out: Bytes | None = None
 ) -> Opened:
     """The content of a file. If it is damaged and all of it comes back by its parity, that is logged as a warning.
 
