@@ -32,7 +32,7 @@ from imgcrypt.errors import (
 from imgcrypt.naming import Target
 from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES, MAX_PIXELS, most_bytes
 from imgcrypt.printable import printable
-from imgcrypt.shell import run, say
+from imgcrypt.shell import ZooOption, run, say
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
@@ -189,6 +189,7 @@ def enc(
     frame: Annotated[int | None, typer.Option(min=0, help="which picture of a file that holds several, from 0")] = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="refuse larger pictures")] = MAX_PIXELS,
     suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -314,6 +315,7 @@ def dec(
     quality: Annotated[
         Quality, typer.Option(help="fast leaves out the default net: some tenths of a dB less, in less time")
     ] = Quality.BEST,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,
