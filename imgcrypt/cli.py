@@ -32,7 +32,7 @@ from imgcrypt.errors import (
 from imgcrypt.naming import Target
 from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES, MAX_PIXELS, most_bytes
 from imgcrypt.printable import printable
-from imgcrypt.shell import run, say
+from imgcrypt.shell import ZooOption, run, say
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
@@ -251,6 +251,7 @@ def enc(
         typer.Option(metavar="SHARE", help="the share of the file without which all comes back, 0.25 for example"),
     ] = None,
     suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -393,6 +394,7 @@ def dec(
     quality: Annotated[
         Quality, typer.Option(help="fast leaves out the default net: some tenths of a dB less, in less time")
     ] = Quality.BEST,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -21,7 +22,7 @@ from imgcrypt.inputs import NetName, Protection, Provider, Quality, SuiteName
 from imgcrypt.keys import Key, Keys, Openers
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.progress import Event, Report
-from imgcrypt.runtime import zoo
+from imgcrypt.runtime import zoo as nets
 
 if TYPE_CHECKING:
     from typing import Self
@@ -54,6 +55,8 @@ class Codec:
             though a twentieth of the file is lost, and something though three quarters are; or ``strong``, by which
             less comes back the more is lost. ``None`` is ``light``, but ``none`` for raw pictures and the paper's nets.
         survive: instead, the share of the file, up to 0.9, without which everything comes back.
+        zoo: folder of nets of one's own (see imgcrypt.export), beside those of the package; ``None`` takes what
+            ``IMGCRYPT_ZOO`` names, if anything.
         threads: to compute with; ``None`` takes as many as the process may use, see imgcrypt.threads.
         max_pixels: a picture with more is refused before it is worked on; ``None`` takes all.
     """
@@ -68,6 +71,7 @@ class Codec:
         quality: Quality = "best",
         protection: Protection | None = None,
         survive: float | None = None,
+        zoo: str | os.PathLike[str] | None = None,
         threads: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
@@ -77,6 +81,7 @@ class Codec:
         self._provider = inputs.provider(provider)
         self._quality = inputs.quality(quality)
         self._profile = inputs.profile(protection, survive)
+        self._zoo = None if zoo is None else os.fspath(zoo)
         self._threads = inputs.count(threads, "threads")
         self._max_pixels = inputs.count(max_pixels, "max_pixels")
         self._closed = threading.Event()
@@ -112,7 +117,7 @@ class Codec:
                 try:
                     self.decrypt(self.encrypt(np.zeros(shape, np.uint8), key=key), key=key)
                     # Which so small a picture may not have needed.
-                    entry = zoo.choose(self._net, None, 1 if len(shape) == 2 else 3)
+                    entry = nets.choose(self._net, None, 1 if len(shape) == 2 else 3)
                     runtime.load(entry, self._provider).session("reconstructor")
                 except NetError as error:  # it serves either color or gray
                     refusals.append(error)
@@ -393,7 +398,8 @@ class Codec:
     def _call(self, report: Report | None, cancel: Event | None) -> Iterator[None]:
         if self._closed.is_set():
             raise ImgcryptError("this codec is closed; make another one")
-        with cores.limited(self._threads), progress.watched(report, cancel, self._closed):
+        watched = progress.watched(report, cancel, self._closed)
+        with cores.limited(self._threads), nets.using(self._zoo), watched:
             yield
 
     def _check_size(self, height: int, width: int) -> None:

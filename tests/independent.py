@@ -49,9 +49,16 @@ def seed_words(image_key: bytes, stream: int, first: int, count: int) -> tuple[i
     return struct.unpack(f"<{count}Q", encryptor.update(bytes(8 * count)))
 
 
-def bits(numbers: Sequence[float]) -> tuple[int, ...]:
-    """The 64 bits of each binary64 number, as integers."""
-    return struct.unpack(f"<{len(numbers)}Q", struct.pack(f"<{len(numbers)}d", *numbers))
+def bits(number: float) -> int:
+    """The 64 bits of a binary64 number, as an integer."""
+    (integer,) = struct.unpack("<Q", struct.pack("<d", number))
+    return int(integer)
+
+
+def number(integer: int) -> float:
+    """The binary64 number that has these 64 bits."""
+    (value,) = struct.unpack("<d", struct.pack("<Q", integer))
+    return float(value)
 
 
 def keystream_segment(image_key: bytes, stream: int, segment: int) -> bytes:
@@ -63,22 +70,23 @@ def keystream_segment(image_key: bytes, stream: int, segment: int) -> bytes:
     seeds = [(word // 2**12 + 0.5) * 2.0**-52 for word in seed_words(image_key, stream, 512 * segment, 512)]
     words = [0] * (ROWS * LANES)
     for lane in range(LANES):
-        a, b, h1, h2 = seeds[lane], seeds[LANES + lane], 0.0, 0.0
-        drops1, drops2, states = [], [], []
-        for _ in range(ROWS):
+        a, b = seeds[lane], seeds[LANES + lane]
+        h1, h2 = 2 - 4 * a, 2 - 4 * b
+        for row in range(ROWS):
             t = a * (1 - a)
             r = ((R3 * b + R2) * b + R1) * b + R0
             g1 = r * (1 - 8 * t)
             g2 = r * ((4 * math.sqrt(t)) * (1 - 2 * a))
-            drops1.append((ex1 + (en1 + he1 * h1) * g1) + 96)
-            drops2.append((ex2 + (en2 + he2 * h2) * g2) + 96)
+            d1 = ex1 + (en1 + he1 * h1) * g1
+            d2 = ex2 + (en2 + he2 * h2) * g2
             h1, h2 = g1, g2
-            a = MU * t
-            b = MU * (b * (1 - b))
-            states.append(a)
-        for row, (x1, x2, state) in enumerate(zip(bits(drops1), bits(drops2), bits(states), strict=True)):
-            rotated = ((x2 << 32) | (x2 >> 32)) % 2**64
-            words[row * LANES + lane] = ((x1 ^ rotated) + state) % 2**64
+            f1 = (bits(d1) ^ (bits(d2) << 20)) % 2**36
+            f2 = (bits(d2) ^ (bits(d1) << 20)) % 2**36
+            a = number(bits(MU * t) ^ f1)
+            b = number(bits(MU * (b * (1 - b))) ^ f2)
+            other = bits(d2 + 96)
+            rotated = ((other << 32) | (other >> 32)) % 2**64
+            words[row * LANES + lane] = ((bits(d1 + 96) ^ rotated) + bits(a)) % 2**64
     return struct.pack(f"<{len(words)}Q", *words)
 
 
