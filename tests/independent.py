@@ -16,7 +16,9 @@ import json
 import math
 import struct
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import xor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -254,9 +256,9 @@ def unlock(records: Sequence[tuple[int, bytes]], key: bytes | str, salt: bytes) 
     return next((file_key for file_key in opened if file_key is not None), None)
 
 
-def payload_digest(file_key: bytes, salt: bytes, core: bytes, payload: bytes) -> bytes:
-    """The digest of section 3.3."""
-    return blake3(core + payload, key=hkdf(file_key, salt, "digest", 32)).digest()
+def part_digest(file_key: bytes, salt: bytes, core: bytes, number: int, part: bytes) -> bytes:
+    """The digest of a part (3.3)."""
+    return blake3(core + bytes([number]) + part, key=hkdf(file_key, salt, "digest", 32)).digest()
 
 
 def header_mac(file_key: bytes, salt: bytes, packed: bytes, associated: bytes) -> bytes:
@@ -267,14 +269,16 @@ def header_mac(file_key: bytes, salt: bytes, packed: bytes, associated: bytes) -
 # Section 2: the container
 
 MAGIC = bytes.fromhex("89696D67630D0A1A")
-CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
+FIXED = struct.Struct("<8sHHBBBBIIBBBB32s")
 HYBRID, CHAOS = 1, 2
 SAMPLED, RAW_MODE, EXACT, LOSSLESS = 1, 2, 3, 4
+FRONT, METADATA = 1, 2
 RAW, PASSPHRASE, NET = 1, 2, 16
+TAG = 16
 
 
-class Core(NamedTuple):
-    """The first 72 bytes of a header (2.1)."""
+class Fixed(NamedTuple):
+    """The first 60 bytes of a header (2.1)."""
 
     magic: bytes
     version: int
@@ -285,22 +289,69 @@ class Core(NamedTuple):
     channels: int
     height: int
     width: int
-    payload_bytes: int
-    metadata_bytes: int
-    chunk_exponent: int
-    reserved: bytes
+    packets: int
+    parts: int
+    flags: int
+    reserved: int
     salt: bytes
 
+
+class Part(NamedTuple):
+    """A line of the table of parts (2.1)."""
+
+    length: int
+    needed: int
+
     @property
-    def chunks(self) -> int:
-        """The number of chunks."""
-        return -(-self.payload_bytes // (1 << self.chunk_exponent))
+    def share(self) -> int:
+        """The length of each of its shares (2.3)."""
+        return -(-self.length // self.needed) if self.needed else 0
+
+
+class Header(NamedTuple):
+    """A header's fields and its bytes."""
+
+    fixed: Fixed
+    table: list[Part]
+    digests: list[bytes]
+    records: list[tuple[int, bytes]]
+    net: dict[str, object] | None
+    packed: bytes
+    mac: bytes
+
+    @property
+    def core(self) -> bytes:
+        """What the digests cover beside the parts (3.3)."""
+        return self.packed[12 : 60 + 9 * len(self.table)]
+
+    @property
+    def payload_parts(self) -> int:
+        """How many parts are the payload's."""
+        return len(self.table) - (self.fixed.flags & METADATA != 0)
+
+    @property
+    def payload_bytes(self) -> int:
+        """The payload's length."""
+        return sum(part.length for part in self.table[: self.payload_parts])
+
+    @property
+    def front(self) -> int:
+        """The length of the front."""
+        return self.table[0].length + TAG if self.fixed.flags & FRONT else 0
+
+    @property
+    def packet(self) -> int:
+        """The length of a packet with its tag."""
+        return sum(part.share for part in self.table) + TAG
+
+    def packet_at(self, number: int) -> int:
+        """Where a packet begins."""
+        return self.fixed.header_bytes + self.front + number * self.packet
 
     @property
     def file_bytes(self) -> int:
-        """The length of the whole file (2.3)."""
-        metadata = self.metadata_bytes + 16 if self.metadata_bytes else 0
-        return 2 * self.header_bytes + self.payload_bytes + 16 * self.chunks + metadata
+        """The length of the whole file."""
+        return self.packet_at(self.fixed.packets) + self.fixed.header_bytes
 
 
 def demand(condition: bool, reason: str) -> None:
@@ -309,37 +360,68 @@ def demand(condition: bool, reason: str) -> None:
         raise ValueError(reason)
 
 
-def read_core(data: bytes) -> Core:
-    """The checked fields of a file's header (2.1)."""
+def read_header(data: bytes) -> Header:
+    """The header that the bytes begin with, checked by itself: 1 to 7 of section 2.1."""
     demand(data.startswith(MAGIC), "not an imgcrypt file")
-    demand(len(data) >= 136, "truncated: the header is cut")
-    core = Core(*CORE.unpack_from(data))
-    demand(core.version == 1, "newer: unknown version")
-    demand(core.suite in (HYBRID, CHAOS), "newer: unknown suite")
-    demand(core.mode in (SAMPLED, RAW_MODE, EXACT, LOSSLESS), "newer: unknown mode")
-    demand(core.reserved == bytes(3), "newer: reserved bytes are not zero")
-    demand(core.header_bytes >= 136, "damaged: header_bytes")
-    demand(len(data) >= core.header_bytes, "truncated: the header is cut")
-    demand(10 <= core.chunk_exponent <= 24, "damaged: chunk_exponent")
-    demand(len(data) >= core.file_bytes, "truncated")
-    demand(len(data) <= core.file_bytes, "damaged: the file is too long")
-    demand(data[: core.header_bytes] == data[-core.header_bytes :], "damaged: the header's copies differ")
-    return core
+    demand(len(data) >= FIXED.size, "truncated: the header is cut")
+    fixed = Fixed(*FIXED.unpack_from(data))
+    demand(fixed.version == 1, "newer: unknown version")
+    demand(fixed.suite in (HYBRID, CHAOS), "newer: unknown suite")
+    demand(fixed.mode in (SAMPLED, RAW_MODE, EXACT, LOSSLESS), "newer: unknown mode")
+    demand(fixed.flags <= (FRONT | METADATA), "newer: unknown flag")
+    demand(fixed.reserved == 0, "newer: the reserved byte is not zero")
+    count = fixed.parts
+    demand(fixed.header_bytes >= 60 + 41 * count + 32, "damaged: header_bytes")
+    demand(len(data) >= fixed.header_bytes, "truncated: the header is cut")
+    packed, mac = data[: fixed.header_bytes - 32], data[fixed.header_bytes - 32 : fixed.header_bytes]
+    table = [Part(*struct.unpack_from("<QB", packed, 60 + 9 * i)) for i in range(count)]
+    digests = [packed[60 + 9 * count + 32 * i :][:32] for i in range(count)]
+    records = list(read_records(packed[60 + 41 * count :]))
+    header = Header(fixed, table, digests, records, read_net(records), packed, mac)
+    check_parts(header)
+    check_picture(header)
+    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 4, "damaged: too many passphrase slots")
+    demand(sum(kind == NET for kind, _ in records) == (fixed.mode == SAMPLED), "damaged: the number of net records")
+    return header
 
 
-def check_picture(core: Core) -> None:
-    """The checks of a header's fields that come after its records (2.1)."""
-    if core.mode == EXACT:
-        picture = (core.sample_bytes, core.channels, core.height, core.width)
+def read_file(data: bytes) -> Header:
+    """The header of a whole file: all the checks of section 2.1."""
+    header = read_header(data)
+    demand(len(data) >= header.file_bytes, "truncated")
+    demand(len(data) <= header.file_bytes, "damaged: the file is too long")
+    size = header.fixed.header_bytes
+    demand(data[:size] == data[-size:], "damaged: the header's copies differ")
+    return header
+
+
+def check_parts(header: Header) -> None:
+    """Check 6 of section 2.1."""
+    fixed, table, several = header.fixed, header.table, header.payload_parts > 1
+    demand(fixed.packets >= 1, "damaged: no packets")
+    demand(1 <= fixed.parts <= 16 and header.payload_parts >= 1, "damaged: the number of parts")
+    for i, part in enumerate(table):
+        demand(part.needed <= fixed.packets, "damaged: a part needs more packets than there are")
+        alone = i == 0 and several and fixed.flags & FRONT != 0
+        demand(part.needed > 0 or alone, "damaged: a part needs no packets")
+        empty = fixed.mode == EXACT and i == 0 and not several
+        demand(part.length > 0 or empty, "damaged: a part is empty")
+
+
+def check_picture(header: Header) -> None:
+    """Check 7 of section 2.1, without the counts of records."""
+    fixed = header.fixed
+    if fixed.mode == EXACT:
+        picture = (fixed.sample_bytes, fixed.channels, fixed.height, fixed.width)
         demand(picture == (0, 0, 0, 0), "damaged: a picture in exact mode")
         return
-    demand(core.sample_bytes in (1, 2), "damaged: sample_bytes")
-    demand(core.channels in (1, 3, 4), "damaged: channels")
-    demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
-    demand(core.payload_bytes >= 1, "damaged: payload_bytes")
-    samples = core.height * core.width * core.channels * core.sample_bytes
-    demand(core.mode != RAW_MODE or core.payload_bytes == samples, "damaged: payload_bytes do not fit the picture")
-    demand(core.mode in (RAW_MODE, LOSSLESS) or core.sample_bytes == 1, "damaged: sample_bytes of a sampled picture")
+    demand(fixed.sample_bytes in ((1,) if fixed.mode == SAMPLED else (1, 2)), "damaged: sample_bytes")
+    demand(fixed.channels in (1, 3, 4), "damaged: channels")
+    demand(fixed.height >= 1 and fixed.width >= 1, "damaged: height or width")
+    samples = fixed.height * fixed.width * fixed.channels * fixed.sample_bytes
+    demand(
+        fixed.mode != RAW_MODE or header.payload_bytes == samples, "damaged: the payload's length is not the picture's"
+    )
 
 
 def record(kind: int, body: bytes) -> bytes:
@@ -359,17 +441,16 @@ def read_records(area: bytes) -> Iterator[tuple[int, bytes]]:
         at += 4 + size
 
 
-def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, object] | None:
-    """The net record's fields, or None in the other modes."""
-    nets = [body for kind, body in records if kind == NET]
-    demand(len(nets) == (mode == SAMPLED), "damaged: the number of net records")
-    if not nets:
-        return None
-    demand(len(nets[0]) == 60, "damaged: the net record's length")
-    name, digest, block_bytes = struct.unpack("<24s32sI", nets[0])
-    characters = name.rstrip(b"\0")
-    demand(len(characters) > 0 and all(0x21 <= c <= 0x7E for c in characters), "damaged: the net's name")
-    return {"name": name.rstrip(b"\0").decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
+def read_net(records: Sequence[tuple[int, bytes]]) -> dict[str, object] | None:
+    """The last net record's fields, after a check of all, or None if there is none."""
+    net = None
+    for body in (body for kind, body in records if kind == NET):
+        demand(len(body) == 60, "damaged: the net record's length")
+        name, digest, block_bytes = struct.unpack("<24s32sI", body)
+        characters = name.rstrip(b"\0")
+        demand(len(characters) > 0 and all(0x21 <= c <= 0x7E for c in characters), "damaged: the net's name")
+        net = {"name": characters.decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
+    return net
 
 
 # The fields of the metadata (2.5): number -> length of the value, None if it may have any.
@@ -403,48 +484,322 @@ def read_metadata(data: bytes) -> dict[int, bytes]:
     return fields
 
 
+# Section 3.5: shares
+
+EXP = [1]
+while len(EXP) < 255:
+    EXP.append(EXP[-1] << 1 ^ (0x11D if EXP[-1] >= 128 else 0))
+LOG = {power: exponent for exponent, power in enumerate(EXP)}
+
+
+def times(a: int, b: int) -> int:
+    """The product in GF(256)."""
+    return EXP[(LOG[a] + LOG[b]) % 255] if a and b else 0
+
+
+def inverse(a: int) -> int:
+    """1 / a in GF(256)."""
+    return EXP[-LOG[a] % 255]
+
+
+def xored(numbers: Iterable[int]) -> int:
+    """The sum in GF(256)."""
+    return reduce(xor, numbers, 0)
+
+
+def product(a: Sequence[int], b: Sequence[int]) -> list[int]:
+    """Of two polynomials, each the coefficients from x^0 on."""
+    found = [0] * (len(a) + len(b) - 1)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            found[i + j] ^= times(x, y)
+    return found
+
+
+def value(polynomial: Sequence[int], x: int) -> int:
+    """Of a polynomial at x."""
+    found = 0
+    for coefficient in reversed(polynomial):
+        found = times(found, x) ^ coefficient
+    return found
+
+
+def add_parity(shares: Sequence[bytes], packets: int) -> list[bytes]:
+    """All the shares of which these are the first: division by the polynomial with the roots 2^0, 2^1, ..."""
+    size, count = len(shares[0]), packets - len(shares)
+    divisor = reduce(product, ([EXP[i], 1] for i in range(count)), [1])
+    tables = [bytes(times(factor, x) for x in range(256)) for factor in reversed(divisor[:-1])]
+    rest = [0] * count
+    for share in shares:
+        # A share is a number of base 256 with a digit for each word, so that xor adds all of them at once.
+        first = (int.from_bytes(share, "big") ^ (rest[0] if rest else 0)).to_bytes(size, "big")
+        shifted = [*rest[1:], 0]
+        rest = [
+            old ^ int.from_bytes(first.translate(table), "big") for old, table in zip(shifted, tables, strict=False)
+        ]
+    return [*shares, *(number.to_bytes(size, "big") for number in rest)]
+
+
+def correct(word: Sequence[int | None], needed: int) -> list[int] | None:
+    """The word with its missing bytes (None) filled in and its wrong ones put right, or None if they are too many.
+
+    Berlekamp's and Massey's algorithm, begun with the missing places (Blahut 1983), and Forney's.
+    """
+    count = len(word) - needed
+    missing = [j for j, byte in enumerate(word) if byte is None]
+    if len(missing) > count:
+        return None
+    points = [EXP[(len(word) - 1 - j) % 255] for j in range(len(word))]
+    found = [byte or 0 for byte in word]
+
+    def syndromes() -> list[int]:
+        return [value(found[::-1], EXP[i]) for i in range(count)]
+
+    sums = syndromes()
+    if not any(sums):
+        return found
+    locator = reduce(product, ([1, points[j]] for j in missing), [1])
+    before, size = locator, len(missing)
+    for r in range(len(missing), count):
+        delta = xored(times(locator[i], sums[r - i]) for i in range(min(len(locator), r + 1)))
+        before = [0, *before]
+        if delta:
+            longer = max(len(locator), len(before))
+            pairs = zip(padded(locator, longer), padded(before, longer), strict=True)
+            changed = [a ^ times(delta, b) for a, b in pairs]
+            if 2 * size <= r + len(missing):
+                size = r + 1 + len(missing) - size
+                before = [times(inverse(delta), a) for a in locator]
+            locator = changed
+    wrong = [j for j, point in enumerate(points) if value(locator, inverse(point)) == 0]
+    if len(wrong) != size or 2 * size - len(missing) > count:
+        return None
+    values = product(sums, locator)[:count]
+    slope = [coefficient if i % 2 == 0 else 0 for i, coefficient in enumerate(locator[1:])]
+    for j in wrong:
+        at = inverse(points[j])
+        if (steep := value(slope, at)) == 0:
+            return None
+        found[j] ^= times(points[j], times(value(values, at), inverse(steep)))
+    return None if any(syndromes()) else found
+
+
+def padded(numbers: Sequence[int], size: int) -> list[int]:
+    """The numbers with zeros behind them."""
+    return [*numbers, *[0] * (size - len(numbers))]
+
+
+# Sections 3.3 and 3.5: whole files, and damaged ones
+
+
+class Keys:
+    """What the file key and the digests make of a header (3.3)."""
+
+    def __init__(self, header: Header, file_key: bytes) -> None:
+        self.header, self.file_key, self.salt = header, file_key, header.fixed.salt
+        self.packets = self.derive(b"".join(header.digests), "packets")
+        self.front = self.derive(header.digests[0], "front")
+
+    def derive(self, digests: bytes, purpose: str) -> bytes:
+        """A key that is bound to digests."""
+        return hkdf(self.file_key, self.salt + digests, purpose, 32)
+
+    def image(self, part: int) -> bytes:
+        """The image key of a part."""
+        return self.derive(self.header.digests[part], "image")
+
+    def proves(self, part: int, data: bytes) -> bool:
+        """Whether a part's digest is that of the data."""
+        right = part_digest(self.file_key, self.salt, self.header.core, part, data)
+        return hmac.compare_digest(right, self.header.digests[part])
+
+    def seal(self, key: bytes, number: int, data: bytes) -> bytes:
+        """A packet or the front as it is in the file."""
+        nonce = number.to_bytes(12, "big")
+        if self.header.fixed.suite == HYBRID:
+            return AESGCM(key).encrypt(nonce, data, None)
+        return data + AESGCM(key).encrypt(nonce, b"", data)
+
+    def open(self, key: bytes, number: int, sealed: bytes) -> bytes | None:
+        """What is in a packet or the front, or None if its tag is wrong."""
+        nonce = number.to_bytes(12, "big")
+        data, tag = sealed[:-TAG], sealed[-TAG:]
+        try:
+            if self.header.fixed.suite == HYBRID:
+                return AESGCM(key).decrypt(nonce, sealed, None)
+            AESGCM(key).decrypt(nonce, tag, data)
+            return data
+        except InvalidTag:
+            return None
+
+    def open_doubtful(self, key: bytes, number: int, sealed: bytes) -> bytes:
+        """As `open`, whatever the tag (appendix, Bytes)."""
+        if self.header.fixed.suite == CHAOS:
+            return sealed[:-TAG]
+        counter = number.to_bytes(12, "big") + bytes([0, 0, 0, 2])
+        return Cipher(AES(key), CTR(counter)).decryptor().update(sealed[:-TAG])
+
+    def part(self, number: int, enciphered: bytes) -> bytes | None:
+        """A part from its enciphered bytes, if the digest proves it."""
+        data = decipher(enciphered[: self.header.table[number].length], self.image(number))
+        return data if self.proves(number, data) else None
+
+
+def authenticate(header: Header, key: bytes | str, associated: bytes) -> Keys:
+    """The keys behind a header, by a slot and the MAC."""
+    salt = header.fixed.salt
+    file_key = unlock(header.records, key, salt)
+    if file_key is None:
+        raise ValueError("wrong key")
+    mac = header_mac(file_key, salt, header.packed, associated)
+    demand(hmac.compare_digest(mac, header.mac), "damaged: the header's MAC")
+    return Keys(header, file_key)
+
+
+def cut(header: Header, packets: Sequence[bytes]) -> list[list[bytes]]:
+    """The shares of each part in packets without their tags, [part][packet]."""
+    shares, at = [], 0
+    for part in header.table:
+        shares.append([packet[at : at + part.share] for packet in packets])
+        at += part.share
+    return shares
+
+
+def said(header: Header, metadata: bytes) -> dict[str, object]:
+    """The header's fields by their names, and those of the metadata."""
+    fields = {"table": header.table, "digests": header.digests, "net": header.net, "records": header.records}
+    return {**header.fixed._asdict(), **fields, "metadata": read_metadata(metadata)}
+
+
 def open_file(data: bytes, key: bytes | str, associated: bytes = b"") -> tuple[dict[str, object], bytes]:
-    """The header's fields, the metadata's among them, and the payload of a file.
+    """The header's fields, the metadata's among them, and the payload of an undamaged file.
 
     It is opened with a raw key (bytes) or a passphrase (str), and the associated data that it was made with.
 
     Raises ValueError with the reason if a check fails.
     """
-    core = read_core(data)
-    packed, mac = data[: core.header_bytes - 32], data[core.header_bytes - 32 : core.header_bytes]
-    records = list(read_records(packed[104:]))
-    net = read_net(records, core.mode)
-    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 4, "damaged: too many passphrase slots")
-    check_picture(core)
-    salt, digest = core.salt, packed[72:104]
+    header = read_file(data)
+    keys = authenticate(header, key, associated)
+    packets = []
+    for number in range(header.fixed.packets):
+        packet = keys.open(keys.packets, number, data[header.packet_at(number) :][: header.packet])
+        if packet is None:
+            raise ValueError("damaged: the tag of a packet")
+        packets.append(packet)
+    front = b""
+    if header.front:
+        opened = keys.open(keys.front, 0, data[header.fixed.header_bytes :][: header.front])
+        if opened is None:
+            raise ValueError("damaged: the front's tag")
+        front = opened
+    parts = []
+    for number, (part, shares) in enumerate(zip(header.table, cut(header, packets), strict=True)):
+        enciphered = b"".join(shares[: part.needed])[: part.length] if part.needed else front
+        demand(number > 0 or not header.front or enciphered == front, "damaged: the front is not its part")
+        opened = keys.part(number, enciphered)
+        if opened is None:
+            raise ValueError("damaged: a digest")
+        parts.append(opened)
+    count = header.payload_parts
+    return said(header, b"".join(parts[count:])), b"".join(parts[:count])
 
-    file_key = unlock(records, key, salt)
-    if file_key is None:
-        raise ValueError("wrong key")
-    demand(hmac.compare_digest(header_mac(file_key, salt, packed, associated), mac), "damaged: the header's MAC")
 
-    keys = hkdf(file_key, salt + digest, "image", 64)
-    seal, size, at = AESGCM(keys[32:]), 2**core.chunk_exponent, core.header_bytes
-    enciphered, metadata = bytearray(), b""
-    try:
-        for number in range(core.chunks):
-            end = at + min(size, core.payload_bytes - number * size)
-            chunk, tag, nonce = data[at:end], data[end : end + 16], number.to_bytes(12, "big")
-            if core.suite == HYBRID:
-                chunk = seal.decrypt(nonce, chunk + tag, None)
-            else:
-                seal.decrypt(nonce, tag, chunk)
-            enciphered += chunk
-            at = end + 16
-        if core.metadata_bytes:
-            block = data[at : at + core.metadata_bytes + 16]
-            metadata = AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).decrypt(bytes(12), block, None)
-    except InvalidTag:
-        raise ValueError("damaged: the tag of a chunk or of the metadata") from None
-    payload = decipher(bytes(enciphered), keys[:32])
-    demand(hmac.compare_digest(payload_digest(file_key, salt, packed[:72], payload), digest), "damaged: the digest")
-    said = read_metadata(metadata)
-    return {**core._asdict(), "digest": digest, "net": net, "records": records, "metadata": said}, payload
+def places_of_magic(data: bytes) -> list[int]:
+    """Every place of the magic, from both ends inwards (appendix, Header)."""
+    places, at = [], data.find(MAGIC)
+    while at >= 0:
+        places.append(at)
+        at = data.find(MAGIC, at + 1)
+    inwards = sorted(range(len(places)), key=lambda i: min(i, len(places) - 1 - i))
+    return [places[i] for i in inwards]
+
+
+def find_header(data: bytes, key: bytes | str, associated: bytes) -> Keys:
+    """The keys behind the first copy of a header that is right (appendix, Header)."""
+    tried: set[bytes] = set()
+    reason = ValueError("damaged: no copy of the header is whole")
+    for at in places_of_magic(data):
+        try:
+            header = read_header(data[at : at + 2**16])
+            if header.packed + header.mac not in tried and len(tried) < 8:
+                tried.add(header.packed + header.mac)
+                keys = authenticate(header, key, associated)
+                demand(header.payload_bytes <= 16 * len(data), "damaged: too little is left")
+                return keys
+        except ValueError as error:
+            reason = error
+    raise reason
+
+
+def origins(data: bytes, header: Header) -> list[int]:
+    """Where the file may begin in the data, from every copy of its header as first and second (appendix, Packets)."""
+    whole = header.packed + header.mac
+    found = []
+    for at in places_of_magic(data):
+        right = sum(a == b for a, b in zip(whole, data[at:], strict=False))
+        if 2 * right >= len(whole):
+            found += [at, at + len(whole) - header.file_bytes]
+    return list(dict.fromkeys(found))
+
+
+def window(data: bytes, start: int, size: int) -> tuple[bytes, list[bool]]:
+    """Bytes of the data, and which of them are there: within it, and in no run of 16 equal ones (appendix, Bytes)."""
+    there = [False] * size
+    for i in range(size):
+        at = start + i
+        if 0 <= at < len(data):
+            near = data[max(at - 15, 0) : at + 16]
+            there[i] = bytes([data[at]]) * 16 not in near
+    return bytes(data[start + i] if 0 <= start + i < len(data) else 0 for i in range(size)), there
+
+
+def mend_file(data: bytes, key: bytes | str, associated: bytes = b"") -> tuple[Header, list[bytes | None]]:
+    """The header and the proven parts of a damaged file, None for those that are lost (3.5).
+
+    What is put together from bytes without right tags is tried where it all lies as one copy of the header says.
+
+    Raises ValueError if no copy of the header is whole, or none is the key's.
+    """
+    keys = find_header(data, key, associated)
+    header = keys.header
+    starts = origins(data, header)
+
+    def look(start: int, number: int) -> bytes | None:
+        at = start + header.packet_at(number)
+        return keys.open(keys.packets, number, data[at : at + header.packet]) if at >= 0 else None
+
+    numbers = range(header.fixed.packets)
+    looked = {start: [look(start, number) for number in numbers] for start in starts}
+    proven = [next((row[i] for row in looked.values() if row[i] is not None), None) for i in numbers]
+    # Bytes without a right tag are taken from where most of the packets are right.
+    start = max(starts, key=lambda start: sum(packet is not None for packet in looked[start]))
+    packets, there = [], []
+    for number, packet in enumerate(proven):
+        sealed, known = window(data, start + header.packet_at(number), header.packet)
+        packets.append(keys.open_doubtful(keys.packets, number, sealed) if packet is None else packet)
+        there.append(known if packet is None else [True] * header.packet)
+    front = [data[start + header.fixed.header_bytes :][: header.front] for start in starts if header.front]
+
+    parts: list[bytes | None] = []
+    at = 0
+    for number, (part, shares) in enumerate(zip(header.table, cut(header, packets), strict=True)):
+        sealed = front if number == 0 else []
+        candidates = [keys.open_doubtful(keys.front, 0, data) for data in sealed if len(data) == header.front]
+        if part.needed:
+            certain = [packet is not None for packet in proven]
+            enough = sum(certain) >= part.needed
+            words = [
+                [share[c] if (certain[i] if enough else there[i][at + c]) else None for i, share in enumerate(shares)]
+                for c in range(part.share)
+            ]
+            right = [correct(word, part.needed) for word in words]
+            whole = [word for word in right if word is not None]
+            if len(whole) == len(right):
+                candidates.append(b"".join(bytes(word[i] for word in whole) for i in range(part.needed)))
+        at += part.share
+        opened = (keys.part(number, enciphered) for enciphered in candidates)
+        parts.append(next((data for data in opened if data is not None), None))
+    return header, parts
 
 
 def seal_file(
@@ -454,50 +809,69 @@ def seal_file(
     salt: bytes,
     raw_key: bytes | None,
     *,
-    records: bytes = b"",
+    parts: Sequence[tuple[int, int]] | None = None,
+    packets: int = 1,
     metadata: bytes = b"",
-    digest: bytes | None = None,
+    metadata_needed: int | None = None,
+    front: bool = False,
+    records: bytes = b"",
+    table: bytes | None = None,
+    digests: Sequence[bytes] | None = None,
     associated: bytes = b"",
+    change: Callable[[int, int, bytes], bytes] = lambda part, share, data: data,
 ) -> bytes:
     """Make a file of a payload, without any check.
 
-    `fields` are the header's fields by their names: height, width and what differs from the values below. `records`
-    follow the slot of `raw_key`, if there is one. A `digest` that is given replaces the right one.
+    `fields` are the header's fields by their names: height, width and what differs from the values below. `parts` are
+    the payload's, by length and needed; one that needs all packets if it is None. Metadata that are not empty are one
+    part more. `records` follow the slot of `raw_key`, if there is one. A `table` of parts or `digests` that are given
+    replace the right ones. What `change` makes of share j of part i, or of the front for j = -1, goes into the file.
     """
+    lengths = [Part(*part) for part in parts or [(len(payload), packets)]]
+    data, at = [], 0
+    for part in lengths:
+        data.append(payload[at : at + part.length])
+        at += part.length
+    if metadata:
+        lengths.append(Part(len(metadata), metadata_needed or packets))
+        data.append(metadata)
     area = (b"" if raw_key is None else record(RAW, raw_slot(raw_key, file_key, salt))) + records
     values: dict[str, int | bytes] = {
         "magic": MAGIC,
         "version": 1,
-        "header_bytes": 136 + len(area),
+        "header_bytes": 60 + 41 * len(lengths) + len(area) + 32,
         "suite": HYBRID,
         "mode": RAW_MODE,
         "sample_bytes": 1,
         "channels": 1,
-        "payload_bytes": len(payload),
-        "metadata_bytes": len(metadata),
-        "chunk_exponent": 20,
-        "reserved": bytes(3),
+        "packets": packets,
+        "parts": len(lengths),
+        "flags": FRONT * front + METADATA * bool(metadata),
+        "reserved": 0,
         "salt": salt,
         **fields,
     }
-    packed = CORE.pack(*(values[name] for name in Core._fields))
-    digest = payload_digest(file_key, salt, packed, payload) if digest is None else digest
-    packed += digest + area
-    header = packed + header_mac(file_key, salt, packed, associated)
+    fixed = Fixed(**{name: values[name] for name in Fixed._fields})  # type: ignore[arg-type]
+    packed = FIXED.pack(*fixed)
+    packed += b"".join(struct.pack("<QB", *part) for part in lengths) if table is None else table
+    if digests is None:
+        digests = [part_digest(file_key, salt, packed[12:], i, part) for i, part in enumerate(data)]
+    packed += b"".join(digests) + area
+    header = Header(fixed, lengths, list(digests), [], None, packed, header_mac(file_key, salt, packed, associated))
+    keys = Keys(header, file_key)
 
-    keys = hkdf(file_key, salt + digest, "image", 64)
-    seal, size = AESGCM(keys[32:]), 2 ** int(values["chunk_exponent"])
-    enciphered = encipher(payload, keys[:32])
+    bodies = [b""] * packets
     body = b""
-    for number, start in enumerate(range(0, len(payload), size)):
-        chunk, nonce = enciphered[start : start + size], number.to_bytes(12, "big")
-        if values["suite"] == HYBRID:
-            body += seal.encrypt(nonce, chunk, None)
-        else:
-            body += chunk + seal.encrypt(nonce, b"", chunk)
-    if metadata:
-        body += AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).encrypt(bytes(12), metadata, None)
-    return header + body + header
+    for i, part in enumerate(lengths):
+        enciphered = encipher(data[i], keys.image(i))
+        if i == 0 and front:
+            body = keys.seal(keys.front, 0, change(0, -1, enciphered))
+        if part.needed:
+            filled = enciphered.ljust(part.needed * part.share, b"\0")
+            shares = add_parity([filled[part.share * j :][: part.share] for j in range(part.needed)], packets)
+            bodies = [old + change(i, j, share) for j, (old, share) in enumerate(zip(bodies, shares, strict=True))]
+    body += b"".join(keys.seal(keys.packets, number, packet) for number, packet in enumerate(bodies))
+    return packed + header.mac + body + packed + header.mac
 
 
 # The frozen vectors
