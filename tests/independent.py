@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import xor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -881,6 +881,8 @@ OTHER_KEY = bytes(range(1, 33))
 PHRASE = "correct horse"
 LEAST_MEMORY, LEAST_PASSES = 19456, 2
 SLOT_SALT = bytes(range(16, 32))
+NONE = (0, 0, 0)
+EXACT_FIELDS = {"mode": EXACT, "sample_bytes": 0}
 LENGTHS = (
     *(0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049),
     *(4095, 4096, 4097, 32768, 32769, 65535, 65536, 65537, 70001, 150001),
@@ -910,29 +912,15 @@ def vector(
     name: str,
     shape: tuple[int, int, int] = (5, 7, 1),
     *,
+    payload: bytes | None = None,
     fields: Mapping[str, int | bytes] | None = None,
     key: bytes | None = KEY,
-    records: bytes = b"",
-    metadata: bytes = b"",
-    payload: bytes | None = None,
-    digest: bytes | None = None,
-    associated: bytes = b"",
+    **options: Any,
 ) -> bytes:
-    """A file of `pattern` whose file key and salt come from its name."""
-    file_key, salt = secrets_of(name)
+    """A file of `pattern` whose file key and salt come from its name; the options are those of `seal_file`."""
     size = {"height": shape[0], "width": shape[1], "channels": shape[2]}
     payload = pattern(math.prod(shape)) if payload is None else payload
-    return seal_file(
-        payload,
-        {**size, **(fields or {})},
-        file_key,
-        salt,
-        key,
-        records=records,
-        metadata=metadata,
-        digest=digest,
-        associated=associated,
-    )
+    return seal_file(payload, {**size, **(fields or {})}, *secrets_of(name), key, **options)
 
 
 def secrets_of(name: str) -> tuple[bytes, bytes]:
@@ -955,6 +943,11 @@ def bare_slot(name: str) -> bytes:
     """A raw-key slot with the right wrapped key for the file of this name, and no commitment."""
     slot = raw_slot(KEY, *secrets_of(name))
     return bytes(32) + slot[32:]
+
+
+def lines(*parts: tuple[int, int]) -> bytes:
+    """A table of parts, each a length and how many packets it needs (2.1)."""
+    return b"".join(struct.pack("<QB", *part) for part in parts)
 
 
 def flip(data: bytes, *places: int) -> bytes:
@@ -992,30 +985,20 @@ def write_valid(folder: Path) -> None:
 
     def add(
         name: str,
-        shape: tuple[int, int, int],
+        shape: tuple[int, int, int] = (5, 7, 1),
         *,
-        key: bytes | None = KEY,
         phrase: str = "",
-        records: bytes = b"",
         metadata: bytes = b"",
         payload: bytes | None = None,
         associated: bytes = b"",
-        **fields: int,
+        fields: Mapping[str, int | bytes] | None = None,
+        **options: Any,
     ) -> None:
-        depth = fields.get("sample_bytes", 1)
+        fields = {**(fields or {}), **(EXACT_FIELDS if shape == NONE else {})}
+        depth = int(fields.get("sample_bytes", 1))
         payload = pattern(math.prod(shape) * depth) if payload is None else payload
-        (folder / f"{name}.imgc").write_bytes(
-            vector(
-                name,
-                shape,
-                fields=fields,
-                key=key,
-                records=records,
-                metadata=metadata,
-                payload=payload,
-                associated=associated,
-            )
-        )
+        given = {"payload": payload, "fields": fields, "metadata": metadata, "associated": associated}
+        (folder / f"{name}.imgc").write_bytes(vector(name, shape, **given, **options))
         picture = {"shape": shape if shape[2] > 1 else shape[:2], "dtype": f"uint{8 * depth}"} if depth else {}
         said = {str(number): value.hex() for number, value in read_metadata(metadata).items()}
         entries[f"{name}.imgc"] = {
@@ -1026,146 +1009,374 @@ def write_valid(folder: Path) -> None:
             "payload_sha256": hashlib.sha256(payload).hexdigest(),
         }
 
-    add("hybrid_gray", (5, 7, 1))
+    chaos, named = {"suite": CHAOS}, write_metadata({9: "clip \u56f3.gif".encode()})
+    add("hybrid_gray")
     add("hybrid_one_pixel", (1, 1, 1))
-    add("hybrid_rgba_16_bit", (3, 3, 4), sample_bytes=2)
-    add("hybrid_chunks", (200, 150, 3), chunk_exponent=10)
-    add("chaos_rgb", (9, 4, 3), suite=CHAOS)
-    add("chaos_whole_chunks", (32, 64, 1), suite=CHAOS, chunk_exponent=10)
-    add("metadata", (5, 7, 1), metadata=write_metadata(MADE_METADATA))
+    add("hybrid_rgba_16_bit", (3, 3, 4), fields={"sample_bytes": 2})
+    add("hybrid_packets", (40, 30, 3), packets=7)
+    add("chaos_rgb", (9, 4, 3), fields=chaos)
+    add("chaos_packets", (32, 64, 1), fields=chaos, packets=3)
+    add("parity", packets=9, parts=[(35, 5)])
+    add("parity_chaos", packets=9, parts=[(35, 5)], fields=chaos)
+    add(
+        "parity_wrong",
+        packets=9,
+        parts=[(35, 5)],
+        change=lambda part, share, data: flip(data, 0) if share > 4 else data,
+    )
+    add("needed_1", packets=4, parts=[(35, 1)])
+    add("needed_more_than_bytes", (1, 2, 1), packets=7, parts=[(2, 5)])
+    add("packets_255", (20, 20, 3), packets=255, parts=[(1200, 150)])
+    add("packets_255_needed", (20, 20, 3), packets=255)
+    add("parts", (12, 25, 1), packets=12, parts=[(40, 3), (140, 8), (120, 12)])
+    add("parts_16", packets=5, parts=[(1 + i % 3, 1 + i % 5) for i in range(15)] + [(5, 5)])
+    add("front", packets=9, parts=[(35, 5)], front=True)
+    add("front_chaos", packets=9, parts=[(12, 2), (23, 5)], front=True, fields=chaos)
+    add("front_and_parts", packets=9, parts=[(9, 1), (11, 3), (15, 7)], front=True)
+    add("needed_0", packets=9, parts=[(9, 0), (11, 3), (15, 7)], front=True)
+    add("metadata", metadata=write_metadata(MADE_METADATA))
+    everything = {"metadata": write_metadata(MADE_METADATA), "metadata_needed": 4}
+    add("metadata_and_parity", packets=11, parts=[(9, 0), (26, 6)], front=True, **everything)
     later = struct.pack("<HI", 11, 3) + b"new"
-    add("metadata_of_a_newer_release", (5, 7, 1), metadata=later + struct.pack("<HI", 10, 3) + b"PNG")
-    named = write_metadata({9: "clip \u56f3.gif".encode()})
-    add("exact", (0, 0, 0), metadata=named, payload=pattern(70_000), mode=EXACT, sample_bytes=0, chunk_exponent=16)
-    add("exact_chaos", (0, 0, 0), payload=b"GIF89a", mode=EXACT, sample_bytes=0, suite=CHAOS)
-    add("exact_empty", (0, 0, 0), payload=b"", mode=EXACT, sample_bytes=0)
-    add("associated_data", (5, 7, 1), associated=b"account 7")
-    add("associated_data_empty_file", (0, 0, 0), associated=b"\0", payload=b"", mode=EXACT, sample_bytes=0)
-    add("unknown_optional_record", (5, 7, 1), records=record(0x8001, b"from a newer release"))
+    add("metadata_of_a_newer_release", metadata=later + struct.pack("<HI", 10, 3) + b"PNG")
+    add("exact", NONE, metadata=named, payload=pattern(20_000), packets=20, parts=[(20_000, 17)])
+    add("exact_chaos", NONE, payload=b"GIF89a", fields=chaos)
+    add("exact_empty", NONE, payload=b"")
+    add(
+        "exact_empty_named", NONE, payload=b"", metadata=named, front=True, packets=5, parts=[(0, 2)], metadata_needed=3
+    )
+    add("associated_data", associated=b"account 7")
+    add("associated_data_empty_file", NONE, associated=b"\0", payload=b"")
+    add("unknown_optional_record", records=record(0x8001, b"from a newer release"))
     name = "passphrase"
-    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES))
+    add(name, key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES))
     # valid.json has the decomposed form of the passphrase, the file was made with the composed one.
     name, phrase = "passphrase_normalized", "cafe\u0301"
-    add(name, (5, 7, 1), key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 20480, 3))
+    add(name, key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 20480, 3))
     others = record(RAW, bytes(79)) + record(RAW, bytes(80)) + record(PASSPHRASE, bytes(103)) + record(RAW, b"")
     name = "slots_of_others"
-    add(name, (5, 7, 1), key=None, records=others + record(RAW, raw_slot(KEY, *secrets_of(name))))
+    add(name, key=None, records=others + record(RAW, raw_slot(KEY, *secrets_of(name))))
     # Costs of passphrase slots are no affair of a reader with a raw key.
-    add("passphrase_slot_of_others", (5, 7, 1), records=costly_record(8, 1))
+    add("passphrase_slot_of_others", records=costly_record(8, 1))
     # Four slots that ask for 786,432 in all: the most.
     name = "passphrase_slots_4"
     others = 3 * phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
     ours = phrase_record(name, PHRASE, 55808, 12)
-    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=others + ours)
+    add(name, key=None, phrase=PHRASE, records=others + ours)
     write_json(folder / "valid.json", entries)
 
 
+def write_damaged(folder: Path) -> None:
+    """Write the files that are refused as they are, but of which parts are proven, and damaged.json.
+
+    It says why each is refused, and the SHA-256 of every part, that of the metadata last, or null if it is lost.
+    """
+    entries: dict[str, object] = {}
+
+    def add(
+        name: str,
+        error: str,
+        damage: Callable[[bytes, Header], bytes],
+        lost: Sequence[int] = (),
+        *,
+        payload: bytes,
+        **options: Any,
+    ) -> None:
+        good = vector(name, NONE, payload=payload, **{"fields": EXACT_FIELDS, **options})
+        header = read_file(good)
+        parts, at = [], 0
+        for part in header.table[: header.payload_parts]:
+            parts.append(payload[at : at + part.length])
+            at += part.length
+        parts += [options["metadata"]] if "metadata" in options else []
+        hashes = [None if i in lost else hashlib.sha256(part).hexdigest() for i, part in enumerate(parts)]
+        (folder / f"{name}.imgc").write_bytes(damage(good, header))
+        entries[f"{name}.imgc"] = {"error": error, "key": key_text(KEY), "parts": hashes}
+
+    def without(*numbers: int, size: int | None = None) -> Callable[[bytes, Header], bytes]:
+        """Packets are overwritten with zeros, or their first `size` bytes are."""
+
+        def change(data: bytes, header: Header) -> bytes:
+            for number in numbers:
+                at, length = header.packet_at(number), header.packet if size is None else size
+                data = data[:at] + bytes(length) + data[at + length :]
+            return data
+
+        return change
+
+    def wrong(numbers: Sequence[int], places: int) -> Callable[[bytes, Header], bytes]:
+        """One byte of each of these packets is wrong, at the first `places` places in turn."""
+        return lambda data, header: flip(data, *(header.packet_at(number) + number % places for number in numbers))
+
+    def first_copy(data: bytes, header: Header) -> bytes:
+        return bytes(header.fixed.header_bytes) + data[header.fixed.header_bytes :]
+
+    def second_copy(data: bytes, header: Header) -> bytes:
+        return data[: -header.fixed.header_bytes] + bytes(header.fixed.header_bytes)
+
+    def cut_out(start: int, end: int) -> Callable[[bytes, Header], bytes]:
+        """What lies from 5 bytes into one packet to the beginning of another is gone."""
+        return lambda data, header: data[: header.packet_at(start) + 5] + data[header.packet_at(end) :]
+
+    damaged, truncated, not_imgc = "DamagedError", "TruncatedError", "NotImgcError"
+    one: dict[str, Any] = {"payload": pattern(101), "packets": 9, "parts": [(101, 5)]}
+    whole: dict[str, Any] = {"payload": pattern(60), "packets": 6}
+    chaos = EXACT_FIELDS | {"suite": CHAOS}
+    named = write_metadata({9: b"clip.gif"})
+    layers: dict[str, Any] = {
+        "payload": pattern(300),
+        "packets": 12,
+        "parts": [(20, 0), (60, 3), (100, 6), (120, 11)],
+        "front": True,
+        "fields": {"mode": SAMPLED, "height": 10, "width": 30, "channels": 1, "sample_bytes": 1},
+        "records": record(NET, b"none".ljust(24, b"\0") + bytes(36)),
+    }
+
+    add("packets_lost", damaged, without(0, 2, 5, 8), **one)
+    add("packets_lost_chaos", damaged, without(1, 2, 3, 4), **one, fields=chaos)
+    add("packets_lost_half", damaged, without(3, 7, size=10), **one)
+    add("packets_lost_255", damaged, without(*range(40, 167)), payload=pattern(500), packets=255, parts=[(500, 128)])
+    add("packets_lost_metadata", damaged, without(0, 6), metadata=named, metadata_needed=7, **one)
+    add("packets_cut_out", truncated, cut_out(2, 5), **one)
+    add("packet_inserted", damaged, lambda d, h: d[: h.packet_at(4)] + pattern(77) + d[h.packet_at(4) :], **one)
+    add("packets_swapped", damaged, lambda d, h: swapped(d, h, 3, 4), **one)
+    add("end_cut", truncated, lambda d, h: d[: h.packet_at(5) + 3], **one)
+    add("last_byte_cut", truncated, lambda d, h: d[:-1], **whole)
+    add("beginning_cut", not_imgc, lambda d, h: d[h.packet_at(4) - 3 :], **one)
+    add("something_before", not_imgc, lambda d, h: b"X-Header: 7\r\n\r\n" + d, **whole)
+    add("something_behind", damaged, lambda d, h: d + b"\0", **whole)
+    add("first_header_lost", not_imgc, first_copy, **whole)
+    add("second_header_lost", damaged, second_copy, **whole)
+    add("second_header_flipped", damaged, lambda d, h: flip(d, len(d) - 1), **whole)
+    add("header_and_packets_lost", not_imgc, lambda d, h: first_copy(without(0, 1, 2, 3)(d, h), h), **one)
+    add("bytes_wrong", damaged, wrong(range(9), 5), **one)
+    add("bytes_wrong_chaos", damaged, wrong(range(9), 5), **one, fields=chaos)
+    add("bytes_wrong_255", damaged, wrong(range(255), 5), payload=pattern(745), packets=255, parts=[(745, 149)])
+    add("bytes_wrong_and_packets_lost", damaged, lambda d, h: without(3, 8)(wrong(range(9), 9)(d, h), h), **one)
+    add("tags_wrong", damaged, lambda d, h: flip(d, *(h.packet_at(i + 1) - 1 for i in range(6))), **whole)
+    add(
+        "tags_wrong_chaos",
+        damaged,
+        lambda d, h: flip(d, *(h.packet_at(i + 1) - 1 for i in range(6))),
+        **whole,
+        fields=chaos,
+    )
+    # Whoever has the key made these: both tags are right, and the digest says which of the two is.
+    other = {"payload": pattern(35), "packets": 3, "front": True}
+    add("front_wrong", damaged, lambda d, h: d, **other, change=lambda part, j, data: flip(data, 0) if j < 0 else data)
+    add("front_right", damaged, lambda d, h: d, **other, change=lambda part, j, data: flip(data, 0) if j == 0 else data)
+    add(
+        "front_lost",
+        damaged,
+        lambda d, h: bytes(h.front).join([d[: h.packet_at(0) - h.front], d[h.packet_at(0) :]]),
+        **other,
+    )
+    add("front_serves", damaged, without(0, 1, 2), **other)
+    add("front_tag_wrong", damaged, lambda d, h: flip(d, h.packet_at(0) - 1), **layers)
+    add("layers_4", damaged, without(7), **layers)
+    add("layers_3", damaged, without(0, 1, 2, 3, 4, 11), [3], **layers)
+    add("layers_2", damaged, without(*range(3, 12)), [2, 3], **layers)
+    add("layers_1", truncated, lambda d, h: d[: h.packet_at(1)], [1, 2, 3], **layers)
+    add("layers_1_of_the_front", damaged, without(*range(12)), [1, 2, 3], **layers)
+    add(
+        "layers_without_the_first",
+        truncated,
+        lambda d, h: d[: h.packet_at(0) - 20] + d[h.packet_at(0) :],
+        [0],
+        **layers,
+    )
+    layers["parts"] = [(20, 5), (60, 12), (100, 6), (120, 12)]
+    add("layers_1_and_3", damaged, without(2, 4), [1, 3], **layers)
+    add("metadata_lost", damaged, without(4), [1], metadata=named, metadata_needed=9, **one)
+    add("metadata_alone", damaged, without(1, 2, 3, 4, 5), [0], metadata=named, metadata_needed=4, **one)
+    write_json(folder / "damaged.json", entries)
+
+
+def swapped(data: bytes, header: Header, first: int, second: int) -> bytes:
+    """The file with the places of two packets exchanged."""
+    packets = [data[header.packet_at(i) :][: header.packet] for i in range(header.fixed.packets)]
+    packets[first], packets[second] = packets[second], packets[first]
+    return data[: header.packet_at(0)] + b"".join(packets) + data[header.packet_at(len(packets)) :]
+
+
 def write_invalid(folder: Path) -> None:
-    """Write the files that every reader refuses, one fault each, and invalid.json with the package's error classes."""
+    """Write the files that every reader refuses, one fault each, and invalid.json with the package's error classes.
+
+    They are in the order in which section 2.1 has the checks. A file of two faults is refused for the first.
+    """
     not_imgc, newer, truncated, damaged, wrong_key = (
         f"{name}Error" for name in ("NotImgc", "NewerVersion", "Truncated", "Damaged", "WrongKey")
     )
+    files: dict[str, tuple[str, bytes]] = {}
+
+    def add(name: str, error: str, *shape: tuple[int, int, int], **options: Any) -> None:
+        """A file that `vector` makes."""
+        files[name] = error, vector(name, *shape, **options)
+
     net = record(NET, b"none".ljust(24, b"\0") + bytes(32) + struct.pack("<I", 35))
-    sampled, exact = {"mode": SAMPLED}, {"mode": EXACT, "sample_bytes": 0}
+    sampled, lossless, chaos = {"mode": SAMPLED}, {"mode": LOSSLESS}, {"suite": CHAOS}
+    file: dict[str, Any] = {"fields": EXACT_FIELDS, "payload": b"file"}
     good = vector("good")
-    size = int.from_bytes(good[10:12], "little")
-    two = vector("two chunks", (32, 64, 1), fields={"chunk_exponent": 10})
-    other = vector("two other chunks", (32, 64, 1), fields={"chunk_exponent": 10})
-    first, second, end = size, size + 1040, size + 2080
-    described = vector("described", metadata=b"metadata")
-    files = {
-        "empty_file": (not_imgc, b""),
-        "bad_magic": (not_imgc, vector("bad_magic", fields={"magic": MAGIC.replace(b"\r\n", b"\n\n")})),
-        "version_0": (newer, vector("version_0", fields={"version": 0})),
-        "version_2": (newer, vector("version_2", fields={"version": 2})),
-        "unknown_suite": (newer, vector("unknown_suite", fields={"suite": 3})),
-        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 5})),
-        "unknown_record": (newer, vector("unknown_record", records=record(0x7FFF, b""))),
-        "recipient_record": (newer, vector("recipient_record", records=record(3, bytes(80)))),
-        "reserved_nonzero": (newer, vector("reserved_nonzero", fields={"reserved": b"\0\0\1"})),
-        "magic_only": (truncated, good[:8]),
-        "cut_header": (truncated, good[:100]),
-        "cut_records": (truncated, good[: size - 40]),
-        "cut_chunk": (truncated, two[: second + 99]),
-        "cut_tail": (truncated, good[:-1]),
-        "chunk_missing": (truncated, two[:first] + two[second:]),
-        "trailing_garbage": (damaged, good + b"\0"),
-        "header_bytes_135": (damaged, vector("header_bytes_135", fields={"header_bytes": 135})),
-        "sample_bytes_0": (damaged, vector("sample_bytes_0", fields={"sample_bytes": 0} | sampled, records=net)),
-        "sample_bytes_3": (damaged, vector("sample_bytes_3", fields={"sample_bytes": 3}, payload=pattern(105))),
-        "channels_2": (damaged, vector("channels_2", (5, 7, 2))),
-        "zero_height": (damaged, vector("zero_height", (0, 7, 1), fields=sampled, records=net, payload=pattern(35))),
-        "zero_width": (damaged, vector("zero_width", (5, 0, 1), fields=sampled, records=net, payload=pattern(35))),
-        "zero_payload": (damaged, vector("zero_payload", fields=sampled, records=net, payload=b"")),
-        "payload_too_short": (damaged, vector("payload_too_short", payload=pattern(34))),
-        "payload_too_long": (damaged, vector("payload_too_long", payload=pattern(36))),
-        "chunk_exponent_9": (damaged, vector("chunk_exponent_9", fields={"chunk_exponent": 9})),
-        "chunk_exponent_25": (damaged, vector("chunk_exponent_25", fields={"chunk_exponent": 25})),
-        "header_copy_differs": (damaged, flip(good, len(good) - 1)),
-        "record_overrun": (damaged, vector("record_overrun", records=record(0x8001, bytes(9))[:-1])),
-        "record_cut": (damaged, vector("record_cut", records=record(0x8001, b"")[:-1])),
-        "sampled_without_net": (damaged, vector("sampled_without_net", fields=sampled)),
-        "sampled_with_two_nets": (damaged, vector("sampled_with_two_nets", fields=sampled, records=net + net)),
-        "lossless_with_net": (damaged, vector("lossless_with_net", records=net)),
-        "net_record_short": (
-            damaged,
-            vector("net_record_short", fields=sampled, records=record(NET, net[4:-1])),
-        ),
-        "net_name_control": (
-            damaged,
-            vector("net_name_control", fields=sampled, records=record(NET, b"\x1b[31m".ljust(24, b"\0") + net[28:])),
-        ),
-        "net_name_empty": (
-            damaged,
-            vector("net_name_empty", fields=sampled, records=record(NET, bytes(24) + net[28:])),
-        ),
-        "sampled_16_bit": (damaged, vector("sampled_16_bit", fields={"sample_bytes": 2} | sampled, records=net)),
-        "passphrase_slots_5": (
-            damaged,
-            vector("passphrase_slots_5", records=5 * record(PASSPHRASE, bytes(104))),
-        ),
-        "other_key": (wrong_key, vector("other_key", key=OTHER_KEY)),
-        "no_slot": (wrong_key, vector("no_slot", key=None)),
-        "slot_commitment_flipped": (wrong_key, flip(good, 108, len(good) - size + 108)),
-        "slot_bit_flipped": (damaged, flip(good, 140, len(good) - size + 140)),
-        "slot_without_commitment": (
-            wrong_key,
-            vector("slot_without_commitment", key=None, records=record(RAW, bare_slot("slot_without_commitment"))),
-        ),
-        "mac_wrong": (damaged, flip(good, size - 1, len(good) - 1)),
-        "height_and_width_swapped": (
-            damaged,
-            (swapped := good[:16] + good[20:24] + good[16:20] + good[24:size]) + good[size:-size] + swapped,
-        ),
-        "chunk_bit_flipped": (damaged, flip(two, second + 512)),
-        "tag_bit_flipped": (damaged, flip(two, end - 1)),
-        "chunks_swapped": (damaged, two[:first] + two[second:end] + two[first:second] + two[end:]),
-        "chunk_of_another_file": (damaged, two[:first] + other[first:second] + two[second:]),
-        "chaos_chunk_bit_flipped": (damaged, flip(vector("chaos_bit_flipped", fields={"suite": CHAOS}), size)),
-        "chaos_tag_bit_flipped": (damaged, flip(vector("chaos_tag_flipped", fields={"suite": CHAOS}), size + 35)),
-        "metadata_bit_flipped": (damaged, flip(described, size + 35 + 16)),
-        "exact_with_height": (damaged, vector("exact_with_height", (1, 0, 0), fields=exact, payload=b"file")),
-        "exact_with_channels": (damaged, vector("exact_with_channels", (0, 0, 1), fields=exact, payload=b"file")),
-        "exact_with_depth": (
-            damaged,
-            vector("exact_with_depth", (0, 0, 0), fields=exact | {"sample_bytes": 1}, payload=b"file"),
-        ),
-        "exact_with_net": (damaged, vector("exact_with_net", (0, 0, 0), fields=exact, records=net, payload=b"file")),
-        "metadata_field_cut": (damaged, vector("metadata_field_cut", metadata=struct.pack("<HI", 9, 5) + b"a.pn")),
-        "metadata_field_twice": (
-            damaged,
-            vector("metadata_field_twice", metadata=2 * (struct.pack("<HI", 10, 3) + b"PNG")),
-        ),
-        "metadata_field_length": (damaged, vector("metadata_field_length", metadata=struct.pack("<HIH", 7, 2, 0))),
-        "metadata_followed": (damaged, vector("metadata_followed", metadata=bytes(200) + b"\1")),
-        "digest_wrong": (damaged, vector("digest_wrong", digest=bytes(32))),
-        "associated_data_missing": (damaged, vector("associated_data_missing", associated=b"account 7")),
-        "associated_data_wrong": (damaged, vector("associated_data_wrong", associated=b"account 7\0")),
-        "associated_data_of_an_empty_file": (
-            damaged,
-            vector("associated_data_of_an_empty_file", (0, 0, 0), fields=exact, payload=b"", associated=b"account 7"),
-        ),
-    }
+    size = len(read_file(good).packed) + 32
+    huge = 2**64 - 1
+
+    files["empty_file"] = not_imgc, b""
+    files["magic_cut"] = not_imgc, good[:7]
+    add("bad_magic", not_imgc, fields={"magic": MAGIC.replace(b"\r\n", b"\n\n")})
+    files["magic_only"] = truncated, good[:8]
+    files["fixed_part_cut"] = truncated, good[:59]
+    files["version_2_cut"] = truncated, vector("version_2_cut", fields={"version": 2})[:59]
+
+    add("version_0", newer, fields={"version": 0})
+    add("version_2", newer, fields={"version": 2})
+    files["version_2_of_60_bytes"] = newer, vector("version_2_of_60_bytes", fields={"version": 2})[:60]
+    add("suite_0", newer, fields={"suite": 0})
+    add("unknown_suite", newer, fields={"suite": 3})
+    add("mode_0", newer, fields={"mode": 0})
+    add("unknown_mode", newer, fields={"mode": 5})
+    add("unknown_flag", newer, fields={"flags": 4})
+    add("reserved_nonzero", newer, fields={"reserved": 1})
+    add("newer_and_short", newer, fields={"reserved": 1, "header_bytes": 0})
+
+    add("header_bytes_0", damaged, fields={"header_bytes": 0})
+    add("header_bytes_132", damaged, fields={"header_bytes": 132})
+    add("header_bytes_of_fewer_parts", damaged, key=None, fields={"header_bytes": 133 + 40}, parts=[(20, 1), (15, 1)])
+    files["cut_header"] = truncated, good[:100]
+    files["cut_records"] = truncated, good[: size - 40]
+    files["cut_header_of_no_packets"] = truncated, vector("cut_header_of_no_packets", fields={"packets": 0})[:100]
+
+    add("unknown_record", newer, records=record(0x7FFF, b""))
+    add("recipient_record", newer, records=record(3, bytes(80)))
+    add("unknown_record_and_no_packets", newer, records=record(0x7FFF, b""), fields={"packets": 0})
+    add("record_overrun", damaged, records=record(0x8001, bytes(9))[:-1])
+    add("record_cut", damaged, records=record(0x8001, b"")[:-1])
+    add("net_record_short", damaged, fields=sampled, records=record(NET, net[4:-1]))
+    control = record(NET, b"\x1b[31m".ljust(24, b"\0") + net[28:])
+    add("net_name_control", damaged, fields=sampled, records=control)
+    add("net_name_empty", damaged, fields=sampled, records=record(NET, bytes(24) + net[28:]))
+    add("net_name_gap", damaged, fields=sampled, records=record(NET, b"a\0b".ljust(24, b"\0") + net[28:]))
+
+    add("packets_0", damaged, fields={"packets": 0})
+    add("parts_0", damaged, key=None, fields={"parts": 0, "header_bytes": 92}, table=b"", digests=[b""])
+    add("parts_17", damaged, parts=[(2, 1)] * 16 + [(3, 1)])
+    add("metadata_without_payload", damaged, fields={"flags": METADATA})
+    add("needed_above_packets", damaged, table=lines((35, 2)))
+    add("needed_above_packets_of_metadata", damaged, metadata=bytes(256), table=lines((35, 1), (256, 2)))
+    add("needed_0_without_front", damaged, parts=[(20, 0), (15, 1)])
+    add("needed_0_of_the_second_part", damaged, parts=[(20, 1), (15, 0)], front=True)
+    add("needed_0_of_one_part", damaged, parts=[(35, 0)], front=True)
+    add("needed_0_beside_metadata", damaged, parts=[(35, 0)], front=True, metadata=bytes(256))
+    add("needed_0_of_metadata", damaged, front=True, metadata=bytes(256), table=lines((35, 1), (256, 0)))
+    add("empty_part", damaged, parts=[(35, 1), (0, 1)])
+    add("empty_first_part", damaged, parts=[(0, 1), (35, 1)])
+    add("empty_payload", damaged, fields=lossless, payload=b"")
+    add("empty_metadata", damaged, fields={"flags": METADATA}, parts=[(35, 1), (0, 1)])
+    empty: dict[str, Any] = {"fields": EXACT_FIELDS, "payload": b""}
+    add("exact_empty_parts", damaged, NONE, **empty, parts=[(0, 1), (0, 1)])
+    add(
+        "exact_empty_metadata",
+        damaged,
+        NONE,
+        fields=EXACT_FIELDS | {"flags": METADATA},
+        payload=b"",
+        parts=[(0, 1)] * 2,
+    )
+
+    add("sample_bytes_0", damaged, fields={"sample_bytes": 0} | sampled, records=net)
+    add("sample_bytes_3", damaged, fields={"sample_bytes": 3}, payload=pattern(105))
+    add("sampled_16_bit", damaged, fields={"sample_bytes": 2} | sampled, records=net)
+    add("channels_0", damaged, (5, 7, 0), fields=lossless, payload=pattern(35))
+    add("channels_2", damaged, (5, 7, 2))
+    add("channels_5", damaged, (5, 7, 5))
+    add("zero_height", damaged, (0, 7, 1), fields=sampled, records=net, payload=pattern(35))
+    add("zero_width", damaged, (5, 0, 1), fields=sampled, records=net, payload=pattern(35))
+    add("payload_too_short", damaged, payload=pattern(34))
+    add("payload_too_long", damaged, payload=pattern(36))
+    add("payload_of_parts_too_long", damaged, payload=pattern(36), parts=[(18, 1), (18, 1)])
+    add("exact_with_height", damaged, (1, 0, 0), **file)
+    add("exact_with_width", damaged, (0, 1, 0), **file)
+    add("exact_with_channels", damaged, (0, 0, 1), **file)
+    add("exact_with_depth", damaged, NONE, payload=b"file", fields=EXACT_FIELDS | {"sample_bytes": 1})
+    add("exact_with_net", damaged, NONE, **file, records=net)
+    add("sampled_without_net", damaged, fields=sampled)
+    add("sampled_with_two_nets", damaged, fields=sampled, records=net + net)
+    add("lossless_with_net", damaged, fields=lossless, records=net)
+    add("passphrase_slots_5", damaged, records=5 * record(PASSPHRASE, bytes(104)))
+
+    # Lengths whose sums and products are more than 64 bits hold, and come to what is there if they are cut to 64.
+    add("length_most", truncated, fields=lossless, table=lines((huge, 1)))
+    add("length_most_of_16", truncated, fields=lossless, parts=[(2, 1)] * 15 + [(5, 1)], table=lines((huge, 1)) * 16)
+    add("length_most_in_the_front", truncated, fields=lossless, front=True, table=lines((huge, 1)))
+    add(
+        "length_of_a_picture",
+        truncated,
+        (2**32 - 1, 2**32 - 1, 1),
+        payload=pattern(35),
+        table=lines(((2**32 - 1) ** 2, 1)),
+    )
+    add("length_wrapped", damaged, parts=[(18, 1), (17, 1)], table=lines((2**64 - 1, 1), (36, 1)))
+    wrapped = {"packets": 16, "payload": pattern(16), "fields": lossless}
+    add("file_length_wrapped", truncated, **wrapped, table=lines((2**60 + 1, 1)))
+
+    whole = {"packets": 3}
+    files["packet_cut_out"] = truncated, without_packet(vector("packet_cut_out", **whole), 1)
+    files["packet_cut"] = truncated, (data := vector("packet_cut", **whole))[: read_file(data).packet_at(2) + 5]
+
+    files["header_copies_wrong"] = damaged, flip(vector("header_copies_wrong"), 30, -size + 31)
+    add("other_key", wrong_key, key=OTHER_KEY)
+    add("no_slot", wrong_key, key=None)
+    bare = record(RAW, bare_slot("slot_without_commitment"))
+    add("slot_without_commitment", wrong_key, key=None, records=bare)
+    files["slot_commitment_flipped"] = wrong_key, flip(good, 105, 105 - size)
+    files["slot_bit_flipped"] = damaged, flip(good, 137, 137 - size)
+    files["mac_wrong"] = damaged, flip(good, size - 1, -1)
+    files["digest_bit_flipped"] = damaged, flip(good, 69, 69 - size)
+    files["salt_bit_flipped"] = wrong_key, flip(good, 28, 28 - size)
+    turned = good[:16] + good[20:24] + good[16:20] + good[24:size]
+    files["height_and_width_swapped"] = damaged, turned + good[size:-size] + turned
+    two = vector("parts_exchanged", packets=2, parts=[(17, 1), (18, 1)])
+    turned = two[:60] + lines((18, 1), (17, 1)) + two[78:][: read_file(two).fixed.header_bytes - 78]
+    files["parts_exchanged"] = damaged, turned + two[len(turned) : -len(turned)] + turned
+    add("associated_data_missing", damaged, associated=b"account 7")
+    add("associated_data_wrong", damaged, associated=b"account 7\0")
+    add("associated_data_of_an_empty_file", damaged, NONE, **empty, associated=b"account 7")
+
+    data = vector("packet_bit_flipped", **whole)
+    files["packet_bit_flipped"] = damaged, flip(data, read_file(data).packet_at(1) + 3)
+    data = vector("packet_bit_flipped_chaos", **whole, fields=chaos)
+    files["packet_bit_flipped_chaos"] = damaged, flip(data, read_file(data).packet_at(1) + 3)
+    data = vector("packets_exchanged", **whole)
+    files["packets_exchanged"] = damaged, swapped(data, read_file(data), 0, 2)
+    data, other = (vector(name, **whole) for name in ("packet_of_another_file", "another_file"))
+    at, end = read_file(data).packet_at(1), read_file(data).packet_at(2)
+    files["packet_of_another_file"] = damaged, data[:at] + other[at:end] + data[end:]
+    parity = {"packets": 9, "parts": [(35, 5)]}
+    data = vector("packets_lost_5_of_4", **parity)
+    at, end = read_file(data).packet_at(2), read_file(data).packet_at(7)
+    files["packets_lost_5_of_4"] = damaged, data[:at] + bytes(end - at) + data[end:]
+    data = vector("bytes_wrong_3_of_2", **parity)
+    files["bytes_wrong_3_of_2"] = damaged, flip(data, *(read_file(data).packet_at(i) for i in range(1, 9)))
+    data = vector("front_lost", packets=2, parts=[(5, 0), (30, 2)], front=True)
+    files["front_lost"] = damaged, flip(data, read_file(data).packet_at(0) - 20)
+    both = {"packets": 3, "front": True}
+    add("front_and_shares_wrong", damaged, **both, change=lambda part, share, data: flip(data, max(share, 0)))
+    data = vector("front_bit_flipped_and_packets", **both)
+    files["front_bit_flipped_and_packets"] = damaged, flip(data, *(read_file(data).packet_at(i) - 20 for i in range(4)))
+
+    add("digest_wrong", damaged, digests=[bytes(32)])
+    name, parts = "digest_of_the_second_part_wrong", [(17, 1), (18, 1)]
+    first = read_file(vector(name, parts=parts)).digests[0]
+    add(name, damaged, parts=parts, digests=[first, bytes(32)])
+    name, parts = "digests_exchanged", [(5, 1), (5, 1)]
+    digests = read_file(vector(name, (1, 10, 1), payload=2 * pattern(5), parts=parts)).digests
+    add(name, damaged, (1, 10, 1), payload=2 * pattern(5), parts=parts, digests=digests[::-1])
+    add("data_share_wrong", damaged, **parity, change=lambda part, share, data: flip(data, 0) if share < 5 else data)
+    add("metadata_digest_wrong", damaged, metadata=bytes(256), digests=[first, first])
+    add("metadata_field_cut", damaged, metadata=struct.pack("<HI", 9, 5) + b"a.pn")
+    add("metadata_field_twice", damaged, metadata=2 * (struct.pack("<HI", 10, 3) + b"PNG"))
+    add("metadata_field_length", damaged, metadata=struct.pack("<HIH", 7, 2, 0))
+    add("metadata_followed", damaged, metadata=bytes(200) + b"\1")
+
     limits = {
         "memory_too_much": [(262145, 2)],
         "memory_too_little": [(LEAST_MEMORY - 1, 40)],
@@ -1179,11 +1390,10 @@ def write_invalid(folder: Path) -> None:
         "most": [(2**32 - 1, 2**32 - 1)],
     }
     for name, slots in limits.items():
-        records = b"".join(costly_record(*numbers) for numbers in slots)
-        files[f"argon2_{name}"] = damaged, vector(f"argon2_{name}", key=None, records=records)
+        add(f"argon2_{name}", damaged, key=None, records=b"".join(costly_record(*numbers) for numbers in slots))
     name = "argon2_other_passphrase"
     records = phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
-    files[name] = wrong_key, vector(name, key=None, records=records)
+    add(name, wrong_key, key=None, records=records)
 
     entries: dict[str, object] = {}
     for name, (error, data) in files.items():
@@ -1194,12 +1404,18 @@ def write_invalid(folder: Path) -> None:
     write_json(folder / "invalid.json", entries)
 
 
+def without_packet(data: bytes, number: int) -> bytes:
+    """The file with one packet gone."""
+    header = read_file(data)
+    return data[: header.packet_at(number)] + data[header.packet_at(number + 1) :]
+
+
 def main(folder: Path = Path(__file__).parent / "vectors") -> None:
     """Write all the vectors into a folder."""
-    (folder / "invalid").mkdir(parents=True, exist_ok=True)
     write_cipher_vectors(folder)
-    write_valid(folder)
-    write_invalid(folder / "invalid")
+    for name, write in {".": write_valid, "damaged": write_damaged, "invalid": write_invalid}.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        write(folder / name)
 
 
 if __name__ == "__main__":
