@@ -128,9 +128,9 @@ class Recovered:
     ``complete`` means that nothing was lost: ``image`` is what decrypt returns. ``authentic`` means that all that it
     shows is proven: of ``parts`` of the payload, the first ``whole`` are, and the picture is made of them alone,
     coarser if they are fewer. Otherwise bytes that anyone may have written are used, and where bytes were lost, their
-    neighbors stand in. ``failed_packets`` of ``info.packets`` have no right tag. Of the payload's bytes (``info.payload_bytes``),
-    ``lost_bytes`` were missing, found to be wrong or of no use, and ``doubtful_bytes`` more are used but not
-    authenticated.
+    neighbors stand in. ``failed_packets`` of ``info.packets`` have no right tag. Of the payload's bytes
+    (``info.payload_bytes``), ``lost_bytes`` were missing, found to be wrong or of no use, and ``doubtful_bytes`` more
+    are used but not authenticated.
     """
 
     image: Image = dataclasses.field(repr=False)

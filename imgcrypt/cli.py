@@ -219,8 +219,8 @@ def enc(
     By default it is sampled, which is lossy; what it says at the end has the PSNR. What the file says beside the pixels
     (profile, EXIF, XMP, its name) is encrypted too, and comes back.
 
-    Protected lightly, everything comes back though a twentieth of the file is lost or wrong, and a coarse picture though
-    three quarters are; strongly, less comes back the more is lost, and the file says less at first.
+    Protected lightly, everything comes back though a twentieth of the file is lost or wrong, and a coarse picture
+    though three quarters are; strongly, less comes back the more is lost, and the file says less at first.
 
     \b
     imgcrypt enc photo.jpg -k key.txt                       as small as 42 dB allow
@@ -640,7 +640,7 @@ def _named(file: str, recover: bool) -> Iterator[None]:
     except (DamagedError, TruncatedError) as error:
         remedy = "" if recover else "; or --recover opens what is left of it"
         raise type(error)(f"{file}: {error}{remedy}") from None
-    except (ContainerError, WrongKeyError) as error:
+    except (ContainerError, WrongKeyError, ImageError) as error:
         raise type(error)(f"{file}: {error}") from None
 
 
@@ -739,13 +739,10 @@ def _loss(recovered: Recovered) -> str:
     if recovered.complete:
         return "nothing was lost, and the picture is authentic"
     if recovered.authentic:
-        what = "all of it is" if recovered.whole == recovered.parts else "what it shows is"
-        coarser = (
-            "" if recovered.whole == recovered.parts else f"coarser, {recovered.whole} of {recovered.parts} parts, "
-        )
+        coarser = f"coarser ({recovered.whole} of {recovered.parts} parts), but what it shows is "
         return (
-            f"warning: {recovered.failed_packets} of {recovered.info.packets} packets were damaged: the picture is "
-            f"{coarser}but {what} authentic"
+            f"warning: {recovered.failed_packets} of {recovered.info.packets} packets were damaged; the picture is "
+            f"{'' if recovered.whole == recovered.parts else coarser}authentic"
         )
     return (
         f"warning: the picture is NOT authenticated: {recovered.failed_packets} of {recovered.info.packets} packets "

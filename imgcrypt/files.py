@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, Any
+from typing import IO, Any, BinaryIO
 
 from imgcrypt.errors import ImgcryptError
 

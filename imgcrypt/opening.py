@@ -9,7 +9,7 @@ from typing import NamedTuple
 from imgcrypt import envelope, loading
 from imgcrypt.arrays import Bytes
 from imgcrypt.container import Header
-from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError
+from imgcrypt.errors import ContainerError, DamagedError, ImgcryptError
 from imgcrypt.keys import Key
 
 _logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def open_(
     """
     try:
         return Opened(*envelope.open_(data, key, associated_data, out), 0)
-    except (DamagedError, TruncatedError) as error:
+    except ContainerError as error:
         refusal = error
     recovery = loading.whole(_import_recovery)
     try:
@@ -66,7 +66,8 @@ def open_(
 
 def told(damaged: int, packets: int) -> str:
     """A sentence on a file that was mended."""
-    return f"repaired: {damaged} of {packets} packets were damaged; make a fresh copy of the file (imgcrypt repair)"
+    what = f"{damaged} of {packets} packets were" if damaged else "its header's copy, its preview or its end was"
+    return f"repaired: {what} damaged; make a fresh copy of the file (imgcrypt repair)"
 
 
 def _import_recovery() -> ModuleType:

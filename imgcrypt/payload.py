@@ -27,13 +27,13 @@ def encode(
     image: Image,
     suite: Suite,
     *,
-    lossless: bool,
-    raw: bool,
-    rate: float | None,
-    target_psnr: float | None,
-    net: str | None,
+    lossless: bool = False,
+    raw: bool = False,
+    rate: float | None = None,
+    target_psnr: float | None = None,
+    net: str | None = None,
     provider: str,
-    profile: Profile | None,
+    profile: Profile | None = None,
 ) -> tuple[Content, Layout, Bytes]:
     """What a file is to hold, how it is laid out, and its payload, uint8 (n,). For the arguments see imgcrypt.encrypt.
 

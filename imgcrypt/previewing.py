@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def preview(file: Buffer | BinaryIO, key: Key, *, full_size: bool = False, assoc
         WrongKeyError: made for another key.
     """
     key, said = inputs.key(key), inputs.associated_data(associated_data)
-    data = _beginning(file) if hasattr(file, "read") else inputs.blob(file)
+    data = _beginning(cast(BinaryIO, file)) if hasattr(file, "read") else inputs.blob(file)
     header = container.parse(data, whole=False)
     file_key = envelope.unlock(header, data[: header.header_bytes], key, said)
     payload.check_picture(header.content)

@@ -175,14 +175,15 @@ class _Packets:
             protection.restore(shares, part.needed, gone, np.flatnonzero(good)[: part.needed].tolist())
         else:
             # Too few are authentic: of the others most bytes may be right. Whether it is so, the digest says.
-            failed = np.zeros(part.share_bytes, bool)
-            if part.needed < header.packets:
-                failed = protection.correct(shares, part.needed, absent)
-            else:
-                failed = absent.any(0)
+            has_parity = part.needed < header.packets
+            failed = protection.correct(shares, part.needed, absent) if has_parity else absent.any(0)
             missing = absent & failed
             unsure = ~good[:, None] & ~missing
-        return tuple(each[: part.needed].reshape(-1)[: part.length] for each in (shares, missing, unsure))
+
+        def joined(each: Any) -> Any:
+            return each[: part.needed].reshape(-1)[: part.length]
+
+        return joined(shares), joined(missing), joined(unsure)
 
 
 def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, bytes, list[int]]:

@@ -447,19 +447,80 @@ def test_wrong_keys_are_refused(run: Run, key_file: str, monkeypatch: pytest.Mon
 
 
 def test_damaged_files_are_refused(run: Run, key_file: str) -> None:
-    blob = imgcrypt.encrypt(noise((50, 60)), Key.load(key_file), lossless=True)
+    blob = imgcrypt.encrypt(noise((50, 60)), Key.load(key_file), raw=True)
     flipped = bytearray(blob)
     flipped[len(blob) // 2] ^= 1
     for name, data, sentence in [
         ("flipped", bytes(flipped), "damaged or changed"),
-        ("cut", blob[:-1], f"ends early: {len(blob) - 1} of {len(blob)} bytes"),
-        ("long", blob + b"\n", "damaged or changed"),
-        ("newer", blob[:8] + b"\2" + blob[9:], "newer release"),
+        ("cut", blob[:-1500], f"ends early: {len(blob) - 1500} of {len(blob)} bytes"),
+        ("newer", blob.replace(container.MAGIC + b"\1", container.MAGIC + b"\2"), "newer release"),
         ("empty", b"", "not an imgcrypt file"),
     ]:
         Path(f"{name}.imgc").write_bytes(data)
         fails(run, 1, sentence, "dec", f"{name}.imgc", "-k", key_file)
         fails(run, 1, sentence, "dec", "-", "-k", key_file, stdin=data)
+
+
+def test_damage_that_parity_mends_is_told(run: Run, key_file: str, picture: MakePicture) -> None:
+    image = picture(200, 300)
+    save("a.png", image)
+    assert run("enc", "a.png", "-k", key_file, "--survive", "0.25", "--lossless").code == 0
+    blob = Path("a.png.imgc").read_bytes()
+    at = len(blob) // 3
+    for data, sentence in (
+        (blob[:at] + blob[at + len(blob) // 4 :], r"imgcrypt: repaired: \d+ of \d+ packets were damaged; make a fresh"),
+        (blob + b"\n", "imgcrypt: repaired: its header's copy, its preview or its end was damaged"),
+        (blob[:-1], "imgcrypt: repaired: its header's copy"),
+    ):
+        Path("b.imgc").write_bytes(data)
+        done = run("dec", "b.imgc", "-k", key_file, "-o", "b.png", "--force")
+        assert done.code == 0
+        assert re.match(sentence, done.text)
+        np.testing.assert_array_equal(load("b.png"), image)
+        assert run("repair", "b.imgc", "-k", key_file).code == 0
+        assert Path("b.imgc").read_bytes() == blob
+    assert run("repair", "b.imgc", "-k", key_file) == Done(0, b"", "b.imgc: nothing is damaged")
+    Path("c.imgc").write_bytes(blob[: len(blob) // 2])
+    fails(run, 1, "c.imgc: the damage is more than .* --recover", "repair", "c.imgc", "-k", key_file)
+    assert Path("c.imgc").read_bytes() == blob[: len(blob) // 2]
+
+
+def test_coarser_picture_is_authentic_and_has_an_exit_code(run: Run, key_file: str, picture: MakePicture) -> None:
+    image = picture(300, 300)
+    save("a.png", image)
+    assert run("enc", "a.png", "-k", key_file, "--protect", "strong", "--rate", "0.3").code == 0
+    blob = Path("a.png.imgc").read_bytes()
+    Path("b.imgc").write_bytes(blob[: len(blob) // 2])
+    fails(run, 1, "b.imgc: .*coarser picture, authentic.*--recover", "dec", "b.imgc", "-k", key_file, "-o", "b.png")
+    done = run("dec", "b.imgc", "-k", key_file, "-o", "b.png", "--recover", "--json")
+    told = json.loads(done.out)
+    assert (done.code, told["complete"], told["authentic"], told["parts"], told["whole"]) == (3, False, True, 4, 2)
+    assert re.match(r"warning: \d+ of \d+ packets were damaged; the picture is coarser \(2 of 4 parts\)", done.text)
+    assert psnr(image, load("b.png")) > 20
+
+
+@pytest.mark.parametrize(
+    "options", [["--survive", "0"], ["--survive", "0.95"], ["--survive", "0.2", "--protect", "light"]]
+)
+def test_shares_that_nothing_survives_are_refused(options: list[str], run: Run, key_file: str) -> None:
+    save("a.png", noise((4, 5)))
+    fails(run, 2, "--survive", "enc", "a.png", "-k", key_file, *options)
+
+
+def test_preview_is_a_small_picture(run: Run, key_file: str, picture: MakePicture) -> None:
+    image = picture(200, 300)
+    save("a.png", image)
+    assert run("enc", "a.png", "-k", key_file).code == 0
+    assert run("preview", "a.png.imgc", "-k", key_file, "-o", "small.png") == Done(0, b"", "")
+    assert load("small.png").shape == (25, 38, 3)
+    done = run("preview", "-", "-k", key_file, "-o", "-", "--full-size", stdin=Path("a.png.imgc").read_bytes())
+    assert done.code == 0
+    assert psnr(image, load(done.out)) > 15
+    fails(run, 1, "exists", "preview", "a.png.imgc", "-k", key_file, "-o", "small.png")
+    fails(run, 2, "cannot write pictures as", "preview", "a.png.imgc", "-k", key_file, "-o", "small.gif")
+    Path("raw.imgc").write_bytes(imgcrypt.encrypt(image, Key.load(key_file), raw=True))
+    fails(run, 1, "raw.imgc: the file has no preview", "preview", "raw.imgc", "-k", key_file, "-o", "no.png")
+    fails(run, 1, "cannot read nowhere.imgc", "preview", "nowhere.imgc", "-k", key_file, "-o", "no.png")
 
 
 @pytest.mark.parametrize("command", ["enc", "dec", "inspect"])
@@ -611,9 +672,9 @@ def test_recover_opens_what_dec_refuses_and_warns(run: Run, key_file: str, pictu
     Path("a.png.imgc").write_bytes(blob[:20_000] + bytes(1000) + blob[21_000:])
     fails(run, 1, "damaged or changed", "dec", "a.png.imgc", "-k", key_file)
     done = run("dec", "a.png.imgc", "-k", key_file, "--recover")
-    assert (done.code, done.out) == (3, b"")
+    assert (done.code, done.out) == (4, b"")
     told = re.fullmatch(
-        r"a.png.imgc -> a.png: 120 x 100 color warning: the picture is NOT authenticated: 1 of 1 chunks failed; "
+        r"a.png.imgc -> a.png: 120 x 100 color warning: the picture is NOT authenticated: 1 of 1 packets failed; "
         r"(\d+) of 36000 bytes were lost and are filled in, (\d+) more may be anybody's",
         done.text,
     )
@@ -644,7 +705,7 @@ def test_recover_reads_a_stream_without_its_beginning(run: Run, key_file: str) -
 
 
 def test_recover_refuses_the_wrong_key_other_files_and_existing_outputs(run: Run, key_file: str) -> None:
-    blob = imgcrypt.encrypt(noise((40, 50)), Key.load(key_file), lossless=True)
+    blob = imgcrypt.encrypt(noise((40, 50)), Key.load(key_file), raw=True)
     Key.generate().save("key2.txt")
     Path("a.imgc").write_bytes(blob[:-500])
     Path("empty.imgc").write_bytes(blob[: container.parse(blob).header_bytes])
@@ -652,7 +713,7 @@ def test_recover_refuses_the_wrong_key_other_files_and_existing_outputs(run: Run
     fails(run, 1, "is not the one", "dec", "a.imgc", "-k", "key2.txt", "--recover")
     fails(run, 1, "sixteenth|nothing", "dec", "empty.imgc", "-k", key_file, "--recover")
     fails(run, 1, "not an imgcrypt file", "dec", "other.imgc", "-k", key_file, "--recover")
-    assert run("dec", "a.imgc", "-k", key_file, "--recover").code == 3
+    assert run("dec", "a.imgc", "-k", key_file, "--recover").code == 4
     fails(run, 1, "exists", "dec", "a.imgc", "-k", key_file, "--recover")
 
 
@@ -666,7 +727,7 @@ def test_inspect_tells_the_header_without_a_key(run: Run) -> None:
     info = imgcrypt.inspect(blob)
     assert done.code == 0
     lines = done.out.decode().splitlines()
-    assert [line.split(" ", 1)[0] for line in lines] == ["format", "picture", "mode", "opens", "size"]
+    assert [line.split(" ", 1)[0] for line in lines] == ["format", "picture", "mode", "opens", "stands", "size"]
     for line, part in zip(
         lines,
         [
@@ -674,6 +735,7 @@ def test_inspect_tells_the_header_without_a_key(run: Run) -> None:
             "80 x 70 color with alpha",
             f"{info.net} at rate",
             "key file",
+            f"the loss of {info.survives:.0%} of {info.packets} packets",
             f"{len(blob)} bytes",
         ],
         strict=True,
@@ -995,22 +1057,25 @@ def test_exact_gives_the_file_back(name: str, data: bytes, run: Run, key_file: s
 def test_recovered_picture_whose_metadata_are_lost_says_so(run: Run, key_file: str) -> None:
     picture = imgcrypt.Picture(noise((4, 5)), metadata=Metadata(name="a.png", format="PNG"))
     blob = imgcrypt.encrypt(picture, Key.load(key_file), lossless=True)
-    at = container.parse(blob).metadata_at
+    header = container.parse(blob)
+    at = header.packet_at(0) + header.parts[0].share_bytes
     Path("b.imgc").write_bytes(blob[:at] + bytes(40) + blob[at + 40 :])
     fails(run, 1, "b.imgc: .*--recover", "dec", "b.imgc", "-k", key_file)
     done = run("dec", "b.imgc", "-k", key_file, "--recover")
-    assert done.code == 0
+    assert done.code == 3
     assert "b.imgc -> b.png: 5 x 4 gray; what the file said beside the pixels is lost" in done.text
+    assert "warning: 1 of 1 packets were damaged; the picture is authentic" in done.text
 
 
 def test_exact_file_is_recovered_whole_or_not(run: Run, key_file: str) -> None:
     blob = imgcrypt.encrypt_bytes(bytes(range(200)), Key.load(key_file), name="a.gif")
     Path("a.gif.imgc").write_bytes(bytes(40) + blob[40:])
-    fails(run, 1, "not an imgcrypt file", "dec", "a.gif.imgc", "-k", key_file)
-    done = run("dec", "a.gif.imgc", "-k", key_file, "--recover")
-    assert done.code == 0
-    assert "authentic" in done.text
-    assert Path("a.gif").read_bytes() == bytes(range(200))
+    for options in ([], ["--recover"]):
+        done = run("dec", "a.gif.imgc", "-k", key_file, *options)
+        assert done.code == 0
+        assert "authentic" in done.text if options else "repaired" in done.text
+        Path("a.gif").rename("b.gif")
+    assert Path("b.gif").read_bytes() == bytes(range(200))
     at = container.parse(blob).header_bytes + 50
     Path("b.imgc").write_bytes(blob[:at] + bytes(20) + blob[at + 20 :])
     fails(run, 1, "a.imgc|b.imgc: bytes of the file are lost", "dec", "b.imgc", "-k", key_file, "--recover")
@@ -1087,7 +1152,7 @@ def test_errors_name_the_file(run: Run, key_file: str) -> None:
 
 def test_damage_names_recover_once(run: Run, key_file: str) -> None:
     blob = imgcrypt.encrypt(noise((40, 50)), Key.load(key_file), lossless=True)
-    for data in (blob[:-1], blob[:500] + b"x" + blob[501:]):
+    for data in (blob[:-1500], blob[:500] + b"x" + blob[501:]):
         Path("a.imgc").write_bytes(data)
         fails(run, 1, "a.imgc: .*--recover opens what is left", "dec", "a.imgc", "-k", key_file)
 
@@ -1134,7 +1199,7 @@ def test_quiet_says_nothing_but_warnings(run: Run, key_file: str, picture: MakeP
     blob = Path("a.tif.imgc").read_bytes()
     Path("a.tif.imgc").write_bytes(blob[:5000] + bytes(300) + blob[5300:])
     done = run("dec", "a.tif.imgc", "-k", key_file, "-q", "-o", "c.png", "--recover")
-    assert done.code == 3
+    assert done.code == 4
     assert done.text.startswith("warning: the picture is NOT authenticated")
 
 
@@ -1160,7 +1225,7 @@ def test_json_tells_what_was_done(run: Run, key_file: str, picture: MakePicture)
     Path("c.imgc").write_bytes(blob[:500] + bytes(40) + blob[540:])
     done = run("dec", "c.imgc", "-k", key_file, "--json", "--recover")
     told = json.loads(done.out)
-    assert (done.code, told["authentic"], told["failed_chunks"]) == (3, False, 1)
+    assert (done.code, told["authentic"], told["failed_packets"]) == (4, False, 1)
     assert told["lost_bytes"] > 0
     for command in (["enc", "-"], ["enc", "a.png", "-o", "-"], ["dec", "-"], ["dec", "c.imgc", "-o", "-"]):
         fails(run, 2, "standard output", *command, "-k", key_file, "--json", "--force")
@@ -1176,7 +1241,7 @@ def test_help_tells_defaults_examples_and_exit_codes(run: Run) -> None:
         assert part in texts["enc"]
     for name, text in texts.items():
         assert f"imgcrypt {name} photo.jpg" in text
-        for code in ("0 done", "1 failed", "2 wrong usage", "3 recovered", "130 interrupted"):
+        for code in ("0 done", "1 failed", "2 wrong usage", "3 recovered", "4 recovered", "130 interrupted"):
             assert code in text
     assert "lossy" in run("--help").out.decode()
     assert "[default: all]" in " ".join(run("bench", "quality", "--help").out.decode().split())

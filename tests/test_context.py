@@ -196,7 +196,7 @@ def test_array_that_does_not_fit() -> None:
 
 def test_nothing_that_is_not_authentic_gets_into_given_memory(picture: MakePicture) -> None:
     codec, image = Codec(KEY), picture(300, 300)
-    blob = bytearray(codec.encrypt(image, lossless=True))
+    blob = bytearray(codec.encrypt(image, raw=True))
     blob[-1000] ^= 1
     out = np.zeros_like(image)
     with pytest.raises(DamagedError):
