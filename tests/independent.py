@@ -724,7 +724,7 @@ def find_header(data: bytes, key: bytes | str, associated: bytes) -> Keys:
             if header.packed + header.mac not in tried and len(tried) < 8:
                 tried.add(header.packed + header.mac)
                 keys = authenticate(header, key, associated)
-                demand(header.payload_bytes <= 16 * len(data), "damaged: too little is left")
+                demand(header.file_bytes <= 16 * len(data), "damaged: too little is left")
                 return keys
         except ValueError as error:
             reason = error
@@ -1311,6 +1311,8 @@ def write_invalid(folder: Path) -> None:
     # Lengths whose sums and products are more than 64 bits hold, and come to what is there if they are cut to 64.
     add("length_most", truncated, fields=lossless, table=lines((huge, 1)))
     add("length_most_of_16", truncated, fields=lossless, parts=[(2, 1)] * 15 + [(5, 1)], table=lines((huge, 1)) * 16)
+    described = {"metadata": bytes(256)}
+    add("length_most_of_metadata", truncated, **described, table=lines((35, 1), (huge, 1)))
     add("length_most_in_the_front", truncated, fields=lossless, front=True, table=lines((huge, 1)))
     add(
         "length_of_a_picture",

@@ -210,8 +210,10 @@ def test_package_mends_damaged_files(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in DAMAGED if None in DAMAGED[name]["parts"]])
 def test_package_gives_out_no_part_of_a_file_unasked(name: str) -> None:
     entry = DAMAGED[name]
-    with pytest.raises(imgcrypt.ContainerError):
+    with pytest.raises(imgcrypt.ContainerError) as caught:
         opening.open_((VECTORS / "damaged" / name).read_bytes(), package_key(entry))
+    assert ("a coarser picture" in str(caught.value)) == (name.startswith("layers") and whole(entry) > 0)
+    assert ("beside it" in str(caught.value)) == (name == "metadata_lost.imgc")
 
 
 @pytest.mark.parametrize("name", DAMAGED)
