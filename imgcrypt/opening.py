@@ -50,6 +50,10 @@ def open_(
         # It says less than what was wrong at first.
         raise refusal from None
     if not found.complete:
+        if found.authentic:
+            raise DamagedError(
+                f"{refusal}; to recover it would give all but what was encrypted beside it (name, profile)"
+            )
         if found.whole:
             kept = sum(part.length for part in found.header.payload_parts[: found.whole])
             raise DamagedError(

@@ -23,7 +23,7 @@ from imgcrypt.sealing import PacketCipher
 RUN = 16
 """So many equal bytes in a row are damage: in a ciphertext they are found once in 2**120 places."""
 LEAST_SHARE = 1 / 16
-"""Of a payload's length, the least that a file must have to be recovered: it bounds what a header can ask for."""
+"""Of the length that the header gives the file, the least that must be there: it bounds what a header can ask for."""
 
 # A hostile file may hold the magic anywhere: what is looked at is bounded.
 MOST_PLACES = 1024
@@ -87,7 +87,7 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Openers, associated_
     """
     data = bytes(blob)
     header, packed, file_key, origins = _find_header(data, key, associated_data)
-    if len(data) < LEAST_SHARE * header.payload_bytes:
+    if len(data) < LEAST_SHARE * header.file_bytes:
         raise TruncatedError("less than a sixteenth of the file is there, too little to recover; find more of it")
     packets = _Packets(data, header, file_key, origins)
     payload = np.zeros(header.payload_bytes, np.uint8)

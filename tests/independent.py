@@ -16,9 +16,11 @@ import json
 import math
 import struct
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import xor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -435,9 +437,9 @@ def unlock(records: Sequence[tuple[int, bytes]], key: bytes | str | Private, sal
     return next((file_key for file_key in opened if file_key is not None), None)
 
 
-def payload_digest(file_key: bytes, salt: bytes, core: bytes, payload: bytes) -> bytes:
-    """The digest of section 3.3."""
-    return blake3(core + payload, key=hkdf(file_key, salt, "digest", 32)).digest()
+def part_digest(file_key: bytes, salt: bytes, core: bytes, number: int, part: bytes) -> bytes:
+    """The digest of a part (3.3)."""
+    return blake3(core + bytes([number]) + part, key=hkdf(file_key, salt, "digest", 32)).digest()
 
 
 def header_mac(file_key: bytes, salt: bytes, packed: bytes, associated: bytes) -> bytes:
@@ -448,14 +450,16 @@ def header_mac(file_key: bytes, salt: bytes, packed: bytes, associated: bytes) -
 # Section 2: the container
 
 MAGIC = bytes.fromhex("89696D67630D0A1A")
-CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
+FIXED = struct.Struct("<8sHHBBBBIIBBBB32s")
 HYBRID, CHAOS = 1, 2
 SAMPLED, RAW_MODE, EXACT, LOSSLESS = 1, 2, 3, 4
+FRONT, METADATA = 1, 2
 RAW, PASSPHRASE, RECIPIENT, NET = 1, 2, 3, 16
+TAG = 16
 
 
-class Core(NamedTuple):
-    """The first 72 bytes of a header (2.1)."""
+class Fixed(NamedTuple):
+    """The first 60 bytes of a header (2.1)."""
 
     magic: bytes
     version: int
@@ -466,22 +470,69 @@ class Core(NamedTuple):
     channels: int
     height: int
     width: int
-    payload_bytes: int
-    metadata_bytes: int
-    chunk_exponent: int
-    reserved: bytes
+    packets: int
+    parts: int
+    flags: int
+    reserved: int
     salt: bytes
 
+
+class Part(NamedTuple):
+    """A line of the table of parts (2.1)."""
+
+    length: int
+    needed: int
+
     @property
-    def chunks(self) -> int:
-        """The number of chunks."""
-        return -(-self.payload_bytes // (1 << self.chunk_exponent))
+    def share(self) -> int:
+        """The length of each of its shares (2.3)."""
+        return -(-self.length // self.needed) if self.needed else 0
+
+
+class Header(NamedTuple):
+    """A header's fields and its bytes."""
+
+    fixed: Fixed
+    table: list[Part]
+    digests: list[bytes]
+    records: list[tuple[int, bytes]]
+    net: dict[str, object] | None
+    packed: bytes
+    mac: bytes
+
+    @property
+    def core(self) -> bytes:
+        """What the digests cover beside the parts (3.3)."""
+        return self.packed[12 : 60 + 9 * len(self.table)]
+
+    @property
+    def payload_parts(self) -> int:
+        """How many parts are the payload's."""
+        return len(self.table) - (self.fixed.flags & METADATA != 0)
+
+    @property
+    def payload_bytes(self) -> int:
+        """The payload's length."""
+        return sum(part.length for part in self.table[: self.payload_parts])
+
+    @property
+    def front(self) -> int:
+        """The length of the front."""
+        return self.table[0].length + TAG if self.fixed.flags & FRONT else 0
+
+    @property
+    def packet(self) -> int:
+        """The length of a packet with its tag."""
+        return sum(part.share for part in self.table) + TAG
+
+    def packet_at(self, number: int) -> int:
+        """Where a packet begins."""
+        return self.fixed.header_bytes + self.front + number * self.packet
 
     @property
     def file_bytes(self) -> int:
-        """The length of the whole file (2.3)."""
-        metadata = self.metadata_bytes + 16 if self.metadata_bytes else 0
-        return 2 * self.header_bytes + self.payload_bytes + 16 * self.chunks + metadata
+        """The length of the whole file."""
+        return self.packet_at(self.fixed.packets) + self.fixed.header_bytes
 
 
 def demand(condition: bool, reason: str) -> None:
@@ -490,37 +541,68 @@ def demand(condition: bool, reason: str) -> None:
         raise ValueError(reason)
 
 
-def read_core(data: bytes) -> Core:
-    """The checked fields of a file's header (2.1)."""
+def read_header(data: bytes) -> Header:
+    """The header that the bytes begin with, checked by itself: 1 to 7 of section 2.1."""
     demand(data.startswith(MAGIC), "not an imgcrypt file")
-    demand(len(data) >= 136, "truncated: the header is cut")
-    core = Core(*CORE.unpack_from(data))
-    demand(core.version == 1, "newer: unknown version")
-    demand(core.suite in (HYBRID, CHAOS), "newer: unknown suite")
-    demand(core.mode in (SAMPLED, RAW_MODE, EXACT, LOSSLESS), "newer: unknown mode")
-    demand(core.reserved == bytes(3), "newer: reserved bytes are not zero")
-    demand(core.header_bytes >= 136, "damaged: header_bytes")
-    demand(len(data) >= core.header_bytes, "truncated: the header is cut")
-    demand(10 <= core.chunk_exponent <= 24, "damaged: chunk_exponent")
-    demand(len(data) >= core.file_bytes, "truncated")
-    demand(len(data) <= core.file_bytes, "damaged: the file is too long")
-    demand(data[: core.header_bytes] == data[-core.header_bytes :], "damaged: the header's copies differ")
-    return core
+    demand(len(data) >= FIXED.size, "truncated: the header is cut")
+    fixed = Fixed(*FIXED.unpack_from(data))
+    demand(fixed.version == 1, "newer: unknown version")
+    demand(fixed.suite in (HYBRID, CHAOS), "newer: unknown suite")
+    demand(fixed.mode in (SAMPLED, RAW_MODE, EXACT, LOSSLESS), "newer: unknown mode")
+    demand(fixed.flags <= (FRONT | METADATA), "newer: unknown flag")
+    demand(fixed.reserved == 0, "newer: the reserved byte is not zero")
+    count = fixed.parts
+    demand(fixed.header_bytes >= 60 + 41 * count + 32, "damaged: header_bytes")
+    demand(len(data) >= fixed.header_bytes, "truncated: the header is cut")
+    packed, mac = data[: fixed.header_bytes - 32], data[fixed.header_bytes - 32 : fixed.header_bytes]
+    table = [Part(*struct.unpack_from("<QB", packed, 60 + 9 * i)) for i in range(count)]
+    digests = [packed[60 + 9 * count + 32 * i :][:32] for i in range(count)]
+    records = list(read_records(packed[60 + 41 * count :]))
+    header = Header(fixed, table, digests, records, read_net(records), packed, mac)
+    check_parts(header)
+    check_picture(header)
+    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 4, "damaged: too many passphrase slots")
+    demand(sum(kind == NET for kind, _ in records) == (fixed.mode == SAMPLED), "damaged: the number of net records")
+    return header
 
 
-def check_picture(core: Core) -> None:
-    """The checks of a header's fields that come after its records (2.1)."""
-    if core.mode == EXACT:
-        picture = (core.sample_bytes, core.channels, core.height, core.width)
+def read_file(data: bytes) -> Header:
+    """The header of a whole file: all the checks of section 2.1."""
+    header = read_header(data)
+    demand(len(data) >= header.file_bytes, "truncated")
+    demand(len(data) <= header.file_bytes, "damaged: the file is too long")
+    size = header.fixed.header_bytes
+    demand(data[:size] == data[-size:], "damaged: the header's copies differ")
+    return header
+
+
+def check_parts(header: Header) -> None:
+    """Check 6 of section 2.1."""
+    fixed, table, several = header.fixed, header.table, header.payload_parts > 1
+    demand(fixed.packets >= 1, "damaged: no packets")
+    demand(1 <= fixed.parts <= 16 and header.payload_parts >= 1, "damaged: the number of parts")
+    for i, part in enumerate(table):
+        demand(part.needed <= fixed.packets, "damaged: a part needs more packets than there are")
+        alone = i == 0 and several and fixed.flags & FRONT != 0
+        demand(part.needed > 0 or alone, "damaged: a part needs no packets")
+        empty = fixed.mode == EXACT and i == 0 and not several
+        demand(part.length > 0 or empty, "damaged: a part is empty")
+
+
+def check_picture(header: Header) -> None:
+    """Check 7 of section 2.1, without the counts of records."""
+    fixed = header.fixed
+    if fixed.mode == EXACT:
+        picture = (fixed.sample_bytes, fixed.channels, fixed.height, fixed.width)
         demand(picture == (0, 0, 0, 0), "damaged: a picture in exact mode")
         return
-    demand(core.sample_bytes in (1, 2), "damaged: sample_bytes")
-    demand(core.channels in (1, 3, 4), "damaged: channels")
-    demand(core.height >= 1 and core.width >= 1, "damaged: height or width")
-    demand(core.payload_bytes >= 1, "damaged: payload_bytes")
-    samples = core.height * core.width * core.channels * core.sample_bytes
-    demand(core.mode != RAW_MODE or core.payload_bytes == samples, "damaged: payload_bytes do not fit the picture")
-    demand(core.mode in (RAW_MODE, LOSSLESS) or core.sample_bytes == 1, "damaged: sample_bytes of a sampled picture")
+    demand(fixed.sample_bytes in ((1,) if fixed.mode == SAMPLED else (1, 2)), "damaged: sample_bytes")
+    demand(fixed.channels in (1, 3, 4), "damaged: channels")
+    demand(fixed.height >= 1 and fixed.width >= 1, "damaged: height or width")
+    samples = fixed.height * fixed.width * fixed.channels * fixed.sample_bytes
+    demand(
+        fixed.mode != RAW_MODE or header.payload_bytes == samples, "damaged: the payload's length is not the picture's"
+    )
 
 
 def record(kind: int, body: bytes) -> bytes:
@@ -540,17 +622,16 @@ def read_records(area: bytes) -> Iterator[tuple[int, bytes]]:
         at += 4 + size
 
 
-def read_net(records: Sequence[tuple[int, bytes]], mode: int) -> dict[str, object] | None:
-    """The net record's fields, or None in the other modes."""
-    nets = [body for kind, body in records if kind == NET]
-    demand(len(nets) == (mode == SAMPLED), "damaged: the number of net records")
-    if not nets:
-        return None
-    demand(len(nets[0]) == 60, "damaged: the net record's length")
-    name, digest, block_bytes = struct.unpack("<24s32sI", nets[0])
-    characters = name.rstrip(b"\0")
-    demand(len(characters) > 0 and all(0x21 <= c <= 0x7E for c in characters), "damaged: the net's name")
-    return {"name": name.rstrip(b"\0").decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
+def read_net(records: Sequence[tuple[int, bytes]]) -> dict[str, object] | None:
+    """The last net record's fields, after a check of all, or None if there is none."""
+    net = None
+    for body in (body for kind, body in records if kind == NET):
+        demand(len(body) == 60, "damaged: the net record's length")
+        name, digest, block_bytes = struct.unpack("<24s32sI", body)
+        characters = name.rstrip(b"\0")
+        demand(len(characters) > 0 and all(0x21 <= c <= 0x7E for c in characters), "damaged: the net's name")
+        net = {"name": characters.decode("ascii"), "sha256": digest, "block_bytes": block_bytes}
+    return net
 
 
 # The fields of the metadata (2.5): number -> length of the value, None if it may have any.
@@ -584,48 +665,327 @@ def read_metadata(data: bytes) -> dict[int, bytes]:
     return fields
 
 
+# Section 3.5: shares
+
+EXP = [1]
+while len(EXP) < 255:
+    EXP.append(EXP[-1] << 1 ^ (0x11D if EXP[-1] >= 128 else 0))
+LOG = {power: exponent for exponent, power in enumerate(EXP)}
+
+
+def times(a: int, b: int) -> int:
+    """The product in GF(256)."""
+    return EXP[(LOG[a] + LOG[b]) % 255] if a and b else 0
+
+
+def inverse(a: int) -> int:
+    """1 / a in GF(256)."""
+    return EXP[-LOG[a] % 255]
+
+
+def xored(numbers: Iterable[int]) -> int:
+    """The sum in GF(256)."""
+    return reduce(xor, numbers, 0)
+
+
+def product(a: Sequence[int], b: Sequence[int]) -> list[int]:
+    """Of two polynomials, each the coefficients from x^0 on."""
+    found = [0] * (len(a) + len(b) - 1)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            found[i + j] ^= times(x, y)
+    return found
+
+
+def value(polynomial: Sequence[int], x: int) -> int:
+    """Of a polynomial at x."""
+    found = 0
+    for coefficient in reversed(polynomial):
+        found = times(found, x) ^ coefficient
+    return found
+
+
+def add_parity(shares: Sequence[bytes], packets: int) -> list[bytes]:
+    """All the shares of which these are the first: division by the polynomial with the roots 2^0, 2^1, ..."""
+    size, count = len(shares[0]), packets - len(shares)
+    divisor = reduce(product, ([EXP[i], 1] for i in range(count)), [1])
+    tables = [bytes(times(factor, x) for x in range(256)) for factor in reversed(divisor[:-1])]
+    rest = [0] * count
+    for share in shares:
+        # A share is a number of base 256 with a digit for each word, so that xor adds all of them at once.
+        first = (int.from_bytes(share, "big") ^ (rest[0] if rest else 0)).to_bytes(size, "big")
+        shifted = [*rest[1:], 0]
+        rest = [
+            old ^ int.from_bytes(first.translate(table), "big") for old, table in zip(shifted, tables, strict=False)
+        ]
+    return [*shares, *(number.to_bytes(size, "big") for number in rest)]
+
+
+def correct(word: Sequence[int | None], needed: int) -> list[int] | None:
+    """The word with its missing bytes (None) filled in and its wrong ones put right, or None if they are too many.
+
+    Berlekamp's and Massey's algorithm, begun with the missing places (Blahut 1983), and Forney's.
+    """
+    count = len(word) - needed
+    missing = [j for j, byte in enumerate(word) if byte is None]
+    if len(missing) > count:
+        return None
+    points = [EXP[(len(word) - 1 - j) % 255] for j in range(len(word))]
+    found = [byte or 0 for byte in word]
+
+    def syndromes() -> list[int]:
+        return [value(found[::-1], EXP[i]) for i in range(count)]
+
+    sums = syndromes()
+    if not any(sums):
+        return found
+    locator = reduce(product, ([1, points[j]] for j in missing), [1])
+    before, size = locator, len(missing)
+    for r in range(len(missing), count):
+        delta = xored(times(locator[i], sums[r - i]) for i in range(min(len(locator), r + 1)))
+        before = [0, *before]
+        if delta:
+            longer = max(len(locator), len(before))
+            pairs = zip(padded(locator, longer), padded(before, longer), strict=True)
+            changed = [a ^ times(delta, b) for a, b in pairs]
+            if 2 * size <= r + len(missing):
+                size = r + 1 + len(missing) - size
+                before = [times(inverse(delta), a) for a in locator]
+            locator = changed
+    wrong = [j for j, point in enumerate(points) if value(locator, inverse(point)) == 0]
+    if len(wrong) != size or 2 * size - len(missing) > count:
+        return None
+    values = product(sums, locator)[:count]
+    slope = [coefficient if i % 2 == 0 else 0 for i, coefficient in enumerate(locator[1:])]
+    for j in wrong:
+        at = inverse(points[j])
+        if (steep := value(slope, at)) == 0:
+            return None
+        found[j] ^= times(points[j], times(value(values, at), inverse(steep)))
+    return None if any(syndromes()) else found
+
+
+def padded(numbers: Sequence[int], size: int) -> list[int]:
+    """The numbers with zeros behind them."""
+    return [*numbers, *[0] * (size - len(numbers))]
+
+
+# Sections 3.3 and 3.5: whole files, and damaged ones
+
+
+class Keys:
+    """What the file key and the digests make of a header (3.3)."""
+
+    def __init__(self, header: Header, file_key: bytes) -> None:
+        self.header, self.file_key, self.salt = header, file_key, header.fixed.salt
+        self.packets = self.derive(b"".join(header.digests), "packets")
+        self.front = self.derive(header.digests[0], "front")
+
+    def derive(self, digests: bytes, purpose: str) -> bytes:
+        """A key that is bound to digests."""
+        return hkdf(self.file_key, self.salt + digests, purpose, 32)
+
+    def image(self, part: int) -> bytes:
+        """The image key of a part."""
+        return self.derive(self.header.digests[part], "image")
+
+    def proves(self, part: int, data: bytes) -> bool:
+        """Whether a part's digest is that of the data."""
+        right = part_digest(self.file_key, self.salt, self.header.core, part, data)
+        return hmac.compare_digest(right, self.header.digests[part])
+
+    def seal(self, key: bytes, number: int, data: bytes) -> bytes:
+        """A packet or the front as it is in the file."""
+        nonce = number.to_bytes(12, "big")
+        if self.header.fixed.suite == HYBRID:
+            return AESGCM(key).encrypt(nonce, data, None)
+        return data + AESGCM(key).encrypt(nonce, b"", data)
+
+    def open(self, key: bytes, number: int, sealed: bytes) -> bytes | None:
+        """What is in a packet or the front, or None if its tag is wrong."""
+        nonce = number.to_bytes(12, "big")
+        data, tag = sealed[:-TAG], sealed[-TAG:]
+        try:
+            if self.header.fixed.suite == HYBRID:
+                return AESGCM(key).decrypt(nonce, sealed, None)
+            AESGCM(key).decrypt(nonce, tag, data)
+            return data
+        except InvalidTag:
+            return None
+
+    def open_doubtful(self, key: bytes, number: int, sealed: bytes) -> bytes:
+        """As `open`, whatever the tag (appendix, Bytes)."""
+        if self.header.fixed.suite == CHAOS:
+            return sealed[:-TAG]
+        counter = number.to_bytes(12, "big") + bytes([0, 0, 0, 2])
+        return Cipher(AES(key), CTR(counter)).decryptor().update(sealed[:-TAG])
+
+    def part(self, number: int, enciphered: bytes) -> bytes | None:
+        """A part from its enciphered bytes, if the digest proves it."""
+        data = decipher(enciphered[: self.header.table[number].length], self.image(number))
+        return data if self.proves(number, data) else None
+
+
+def authenticate(header: Header, key: bytes | str | Private, associated: bytes) -> Keys:
+    """The keys behind a header, by a slot and the MAC."""
+    salt = header.fixed.salt
+    file_key = unlock(header.records, key, salt)
+    if file_key is None:
+        raise ValueError("wrong key")
+    mac = header_mac(file_key, salt, header.packed, associated)
+    demand(hmac.compare_digest(mac, header.mac), "damaged: the header's MAC")
+    return Keys(header, file_key)
+
+
+def cut(header: Header, packets: Sequence[bytes]) -> list[list[bytes]]:
+    """The shares of each part in packets without their tags, [part][packet]."""
+    shares, at = [], 0
+    for part in header.table:
+        shares.append([packet[at : at + part.share] for packet in packets])
+        at += part.share
+    return shares
+
+
+def said(header: Header, metadata: bytes) -> dict[str, object]:
+    """The header's fields by their names, and those of the metadata."""
+    fields = {"table": header.table, "digests": header.digests, "net": header.net, "records": header.records}
+    return {**header.fixed._asdict(), **fields, "metadata": read_metadata(metadata)}
+
+
 def open_file(data: bytes, key: bytes | str | Private, associated: bytes = b"") -> tuple[dict[str, object], bytes]:
-    """The header's fields, the metadata's among them, and the payload of a file.
+    """The header's fields, the metadata's among them, and the payload of an undamaged file.
 
     It is opened with a raw key (bytes), a passphrase (str) or a private key, and the associated data it was made with.
 
     Raises ValueError with the reason if a check fails.
     """
-    core = read_core(data)
-    packed, mac = data[: core.header_bytes - 32], data[core.header_bytes - 32 : core.header_bytes]
-    records = list(read_records(packed[104:]))
-    net = read_net(records, core.mode)
-    demand(sum(kind == PASSPHRASE for kind, _ in records) <= 4, "damaged: too many passphrase slots")
-    check_picture(core)
-    salt, digest = core.salt, packed[72:104]
+    header = read_file(data)
+    keys = authenticate(header, key, associated)
+    packets = []
+    for number in range(header.fixed.packets):
+        packet = keys.open(keys.packets, number, data[header.packet_at(number) :][: header.packet])
+        if packet is None:
+            raise ValueError("damaged: the tag of a packet")
+        packets.append(packet)
+    front = b""
+    if header.front:
+        opened = keys.open(keys.front, 0, data[header.fixed.header_bytes :][: header.front])
+        if opened is None:
+            raise ValueError("damaged: the front's tag")
+        front = opened
+    parts = []
+    for number, (part, shares) in enumerate(zip(header.table, cut(header, packets), strict=True)):
+        enciphered = b"".join(shares[: part.needed])[: part.length] if part.needed else front
+        demand(number > 0 or not header.front or enciphered == front, "damaged: the front is not its part")
+        opened = keys.part(number, enciphered)
+        if opened is None:
+            raise ValueError("damaged: a digest")
+        parts.append(opened)
+    count = header.payload_parts
+    return said(header, b"".join(parts[count:])), b"".join(parts[:count])
 
-    file_key = unlock(records, key, salt)
-    if file_key is None:
-        raise ValueError("wrong key")
-    demand(hmac.compare_digest(header_mac(file_key, salt, packed, associated), mac), "damaged: the header's MAC")
 
-    keys = hkdf(file_key, salt + digest, "image", 64)
-    seal, size, at = AESGCM(keys[32:]), 2**core.chunk_exponent, core.header_bytes
-    enciphered, metadata = bytearray(), b""
-    try:
-        for number in range(core.chunks):
-            end = at + min(size, core.payload_bytes - number * size)
-            chunk, tag, nonce = data[at:end], data[end : end + 16], number.to_bytes(12, "big")
-            if core.suite == HYBRID:
-                chunk = seal.decrypt(nonce, chunk + tag, None)
-            else:
-                seal.decrypt(nonce, tag, chunk)
-            enciphered += chunk
-            at = end + 16
-        if core.metadata_bytes:
-            block = data[at : at + core.metadata_bytes + 16]
-            metadata = AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).decrypt(bytes(12), block, None)
-    except InvalidTag:
-        raise ValueError("damaged: the tag of a chunk or of the metadata") from None
-    payload = decipher(bytes(enciphered), keys[:32])
-    demand(hmac.compare_digest(payload_digest(file_key, salt, packed[12:72], payload), digest), "damaged: the digest")
-    said = read_metadata(metadata)
-    return {**core._asdict(), "digest": digest, "net": net, "records": records, "metadata": said}, payload
+def places_of_magic(data: bytes) -> list[int]:
+    """Every place of the magic, from both ends inwards (appendix, Header)."""
+    places, at = [], data.find(MAGIC)
+    while at >= 0:
+        places.append(at)
+        at = data.find(MAGIC, at + 1)
+    inwards = sorted(range(len(places)), key=lambda i: min(i, len(places) - 1 - i))
+    return [places[i] for i in inwards]
+
+
+def find_header(data: bytes, key: bytes | str | Private, associated: bytes) -> Keys:
+    """The keys behind the first copy of a header that is right (appendix, Header)."""
+    tried: set[bytes] = set()
+    reason = ValueError("damaged: no copy of the header is whole")
+    for at in places_of_magic(data):
+        try:
+            header = read_header(data[at : at + 2**16])
+            if header.packed + header.mac not in tried and len(tried) < 8:
+                tried.add(header.packed + header.mac)
+                keys = authenticate(header, key, associated)
+                demand(header.file_bytes <= 16 * len(data), "damaged: too little is left")
+                return keys
+        except ValueError as error:
+            reason = error
+    raise reason
+
+
+def origins(data: bytes, header: Header) -> list[int]:
+    """Where the file may begin in the data, from every copy of its header as first and second (appendix, Packets)."""
+    whole = header.packed + header.mac
+    found = []
+    for at in places_of_magic(data):
+        right = sum(a == b for a, b in zip(whole, data[at:], strict=False))
+        if 2 * right >= len(whole):
+            found += [at, at + len(whole) - header.file_bytes]
+    return list(dict.fromkeys(found))
+
+
+def window(data: bytes, start: int, size: int) -> tuple[bytes, list[bool]]:
+    """Bytes of the data, and which of them are there: within it, and in no run of 16 equal ones (appendix, Bytes)."""
+    there = [False] * size
+    for i in range(size):
+        at = start + i
+        if 0 <= at < len(data):
+            near = data[max(at - 15, 0) : at + 16]
+            there[i] = bytes([data[at]]) * 16 not in near
+    return bytes(data[start + i] if 0 <= start + i < len(data) else 0 for i in range(size)), there
+
+
+def mend_file(data: bytes, key: bytes | str | Private, associated: bytes = b"") -> tuple[Header, list[bytes | None]]:
+    """The header and the proven parts of a damaged file, None for those that are lost (3.5).
+
+    What is put together from bytes without right tags is tried where it all lies as one copy of the header says.
+
+    Raises ValueError if no copy of the header is whole, or none is the key's.
+    """
+    keys = find_header(data, key, associated)
+    header = keys.header
+    starts = origins(data, header)
+
+    def look(key: bytes, number: int, at: int, size: int) -> bytes | None:
+        return keys.open(key, number, data[at : at + size]) if at >= 0 else None
+
+    numbers = range(header.fixed.packets)
+    looked = {
+        start: [look(keys.packets, i, start + header.packet_at(i), header.packet) for i in numbers] for start in starts
+    }
+    proven = [next((row[i] for row in looked.values() if row[i] is not None), None) for i in numbers]
+    # Bytes without a right tag are taken from where most of the packets are right.
+    start = max(starts, key=lambda start: sum(packet is not None for packet in looked[start]))
+    packets, there = [], []
+    for number, packet in enumerate(proven):
+        sealed, known = window(data, start + header.packet_at(number), header.packet)
+        packets.append(keys.open_doubtful(keys.packets, number, sealed) if packet is None else packet)
+        there.append(known if packet is None else [True] * header.packet)
+    fronts = [look(keys.front, 0, start + header.fixed.header_bytes, header.front) for start in starts if header.front]
+    front = next((opened for opened in fronts if opened is not None), None)
+
+    parts: list[bytes | None] = []
+    at = 0
+    for number, (part, shares) in enumerate(zip(header.table, cut(header, packets), strict=True)):
+        enciphered = None
+        if number == 0 and front is not None:
+            enciphered = front
+        elif part.needed == 0:
+            sealed, known = window(data, start + header.fixed.header_bytes, header.front)
+            enciphered = keys.open_doubtful(keys.front, 0, sealed) if all(known[:-TAG]) else None
+        else:
+            certain = [packet is not None for packet in proven]
+            enough = sum(certain) >= part.needed
+            words = [
+                [share[c] if (certain[i] if enough else there[i][at + c]) else None for i, share in enumerate(shares)]
+                for c in range(part.share)
+            ]
+            right = [correct(word, part.needed) for word in words]
+            whole = [word for word in right if word is not None]
+            if len(whole) == len(right):
+                enciphered = b"".join(bytes(word[i] for word in whole) for i in range(part.needed))
+        at += part.share
+        parts.append(None if enciphered is None else keys.part(number, enciphered))
+    return header, parts
 
 
 def seal_file(
@@ -635,50 +995,69 @@ def seal_file(
     salt: bytes,
     raw_key: bytes | None,
     *,
-    records: bytes = b"",
+    parts: Sequence[tuple[int, int]] | None = None,
+    packets: int = 1,
     metadata: bytes = b"",
-    digest: bytes | None = None,
+    metadata_needed: int | None = None,
+    front: bool = False,
+    records: bytes = b"",
+    table: bytes | None = None,
+    digests: Sequence[bytes] | None = None,
     associated: bytes = b"",
+    change: Callable[[int, int, bytes], bytes] = lambda part, share, data: data,
 ) -> bytes:
     """Make a file of a payload, without any check.
 
-    `fields` are the header's fields by their names: height, width and what differs from the values below. `records`
-    follow the slot of `raw_key`, if there is one. A `digest` that is given replaces the right one.
+    `fields` are the header's fields by their names: height, width and what differs from the values below. `parts` are
+    the payload's, by length and needed; one that needs all packets if it is None. Metadata that are not empty are one
+    part more. `records` follow the slot of `raw_key`, if there is one. A `table` of parts or `digests` that are given
+    replace the right ones. What `change` makes of share j of part i, or of the front for j = -1, goes into the file.
     """
+    lengths = [Part(*part) for part in parts or [(len(payload), packets)]]
+    data, at = [], 0
+    for part in lengths:
+        data.append(payload[at : at + part.length])
+        at += part.length
+    if metadata:
+        lengths.append(Part(len(metadata), metadata_needed or packets))
+        data.append(metadata)
     area = (b"" if raw_key is None else record(RAW, raw_slot(raw_key, file_key, salt))) + records
     values: dict[str, int | bytes] = {
         "magic": MAGIC,
         "version": 1,
-        "header_bytes": 136 + len(area),
+        "header_bytes": 60 + 41 * len(lengths) + len(area) + 32,
         "suite": HYBRID,
         "mode": RAW_MODE,
         "sample_bytes": 1,
         "channels": 1,
-        "payload_bytes": len(payload),
-        "metadata_bytes": len(metadata),
-        "chunk_exponent": 20,
-        "reserved": bytes(3),
+        "packets": packets,
+        "parts": len(lengths),
+        "flags": FRONT * front + METADATA * bool(metadata),
+        "reserved": 0,
         "salt": salt,
         **fields,
     }
-    packed = CORE.pack(*(values[name] for name in Core._fields))
-    digest = payload_digest(file_key, salt, packed[12:], payload) if digest is None else digest
-    packed += digest + area
-    header = packed + header_mac(file_key, salt, packed, associated)
+    fixed = Fixed(**{name: values[name] for name in Fixed._fields})  # type: ignore[arg-type]
+    packed = FIXED.pack(*fixed)
+    packed += b"".join(struct.pack("<QB", *part) for part in lengths) if table is None else table
+    if digests is None:
+        digests = [part_digest(file_key, salt, packed[12:], i, part) for i, part in enumerate(data)]
+    packed += b"".join(digests) + area
+    header = Header(fixed, lengths, list(digests), [], None, packed, header_mac(file_key, salt, packed, associated))
+    keys = Keys(header, file_key)
 
-    keys = hkdf(file_key, salt + digest, "image", 64)
-    seal, size = AESGCM(keys[32:]), 2 ** int(values["chunk_exponent"])
-    enciphered = encipher(payload, keys[:32])
+    bodies = [b""] * packets
     body = b""
-    for number, start in enumerate(range(0, len(payload), size)):
-        chunk, nonce = enciphered[start : start + size], number.to_bytes(12, "big")
-        if values["suite"] == HYBRID:
-            body += seal.encrypt(nonce, chunk, None)
-        else:
-            body += chunk + seal.encrypt(nonce, b"", chunk)
-    if metadata:
-        body += AESGCM(hkdf(file_key, salt + digest, "metadata", 32)).encrypt(bytes(12), metadata, None)
-    return header + body + header
+    for i, part in enumerate(lengths):
+        enciphered = encipher(data[i], keys.image(i))
+        if i == 0 and front:
+            body = keys.seal(keys.front, 0, change(0, -1, enciphered))
+        if part.needed:
+            filled = enciphered.ljust(part.needed * part.share, b"\0")
+            shares = add_parity([filled[part.share * j :][: part.share] for j in range(part.needed)], packets)
+            bodies = [old + change(i, j, share) for j, (old, share) in enumerate(zip(bodies, shares, strict=True))]
+    body += b"".join(keys.seal(keys.packets, number, packet) for number, packet in enumerate(bodies))
+    return packed + header.mac + body + packed + header.mac
 
 
 # The frozen vectors
@@ -689,13 +1068,18 @@ IDENTITY, OTHER_IDENTITY = Private(bytes(range(64, 96))), Private(bytes(range(96
 PHRASE = "correct horse"
 LEAST_MEMORY, LEAST_PASSES = 19456, 2
 SLOT_SALT = bytes(range(16, 32))
+NONE = (0, 0, 0)
+EXACT_FIELDS = {"mode": EXACT, "sample_bytes": 0}
 LENGTHS = (
     *(0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049),
     *(4095, 4096, 4097, 32768, 32769, 65535, 65536, 65537, 70001, 150001),
 )
 
 
-SELF_TEST = ("hybrid_rgba_16_bit", "chaos_rgb", "metadata", "exact_chaos", "passphrase", "recipient")
+SELF_TEST = (
+    *("hybrid_rgba_16_bit", "chaos_rgb", "front_chaos", "metadata_and_parity"),
+    *("exact_chaos", "passphrase", "recipient"),
+)
 
 
 MADE_METADATA = {
@@ -733,29 +1117,15 @@ def vector(
     name: str,
     shape: tuple[int, int, int] = (5, 7, 1),
     *,
+    payload: bytes | None = None,
     fields: Mapping[str, int | bytes] | None = None,
     key: bytes | None = KEY,
-    records: bytes = b"",
-    metadata: bytes = b"",
-    payload: bytes | None = None,
-    digest: bytes | None = None,
-    associated: bytes = b"",
+    **options: Any,
 ) -> bytes:
-    """A file of `pattern` whose file key and salt come from its name."""
-    file_key, salt = secrets_of(name)
+    """A file of `pattern` whose file key and salt come from its name; the options are those of `seal_file`."""
     size = {"height": shape[0], "width": shape[1], "channels": shape[2]}
     payload = pattern(math.prod(shape)) if payload is None else payload
-    return seal_file(
-        payload,
-        {**size, **(fields or {})},
-        file_key,
-        salt,
-        key,
-        records=records,
-        metadata=metadata,
-        digest=digest,
-        associated=associated,
-    )
+    return seal_file(payload, {**size, **(fields or {})}, *secrets_of(name), key, **options)
 
 
 def secrets_of(name: str) -> tuple[bytes, bytes]:
@@ -783,6 +1153,11 @@ def bare_slot(name: str) -> bytes:
     """A raw-key slot with the right wrapped key for the file of this name, and no commitment."""
     slot = raw_slot(KEY, *secrets_of(name))
     return bytes(32) + slot[32:]
+
+
+def lines(*parts: tuple[int, int]) -> bytes:
+    """A table of parts, each a length and how many packets it needs (2.1)."""
+    return b"".join(struct.pack("<QB", *part) for part in parts)
 
 
 def flip(data: bytes, *places: int) -> bytes:
@@ -881,31 +1256,21 @@ def write_valid(folder: Path) -> None:
 
     def add(
         name: str,
-        shape: tuple[int, int, int],
+        shape: tuple[int, int, int] = (5, 7, 1),
         *,
-        key: bytes | None = KEY,
         phrase: str = "",
         private: Private | None = None,
-        records: bytes = b"",
         metadata: bytes = b"",
         payload: bytes | None = None,
         associated: bytes = b"",
-        **fields: int,
+        fields: Mapping[str, int | bytes] | None = None,
+        **options: Any,
     ) -> None:
-        depth = fields.get("sample_bytes", 1)
+        fields = {**(fields or {}), **(EXACT_FIELDS if shape == NONE else {})}
+        depth = int(fields.get("sample_bytes", 1))
         payload = pattern(math.prod(shape) * depth) if payload is None else payload
-        (folder / f"{name}.imgc").write_bytes(
-            vector(
-                name,
-                shape,
-                fields=fields,
-                key=key,
-                records=records,
-                metadata=metadata,
-                payload=payload,
-                associated=associated,
-            )
-        )
+        given = {"payload": payload, "fields": fields, "metadata": metadata, "associated": associated}
+        (folder / f"{name}.imgc").write_bytes(vector(name, shape, **given, **options))
         picture = {"shape": shape if shape[2] > 1 else shape[:2], "dtype": f"uint{8 * depth}"} if depth else {}
         said = {str(number): value.hex() for number, value in read_metadata(metadata).items()}
         entries[f"{name}.imgc"] = {
@@ -920,165 +1285,400 @@ def write_valid(folder: Path) -> None:
             "payload_sha256": hashlib.sha256(payload).hexdigest(),
         }
 
-    add("hybrid_gray", (5, 7, 1))
+    chaos, named = {"suite": CHAOS}, write_metadata({9: "clip \u56f3.gif".encode()})
+    add("hybrid_gray")
     add("hybrid_one_pixel", (1, 1, 1))
-    add("hybrid_rgba_16_bit", (3, 3, 4), sample_bytes=2)
-    add("hybrid_chunks", (200, 150, 3), chunk_exponent=10)
-    add("chaos_rgb", (9, 4, 3), suite=CHAOS)
-    add("chaos_whole_chunks", (32, 64, 1), suite=CHAOS, chunk_exponent=10)
-    add("metadata", (5, 7, 1), metadata=write_metadata(MADE_METADATA))
+    add("hybrid_rgba_16_bit", (3, 3, 4), fields={"sample_bytes": 2})
+    add("hybrid_packets", (40, 30, 3), packets=7)
+    add("chaos_rgb", (9, 4, 3), fields=chaos)
+    add("chaos_packets", (32, 64, 1), fields=chaos, packets=3)
+    add("parity", packets=9, parts=[(35, 5)])
+    add("parity_chaos", packets=9, parts=[(35, 5)], fields=chaos)
+    add(
+        "parity_wrong",
+        packets=9,
+        parts=[(35, 5)],
+        change=lambda part, share, data: flip(data, 0) if share > 4 else data,
+    )
+    add("needed_1", packets=4, parts=[(35, 1)])
+    add("needed_more_than_bytes", (1, 2, 1), packets=7, parts=[(2, 5)])
+    add("packets_255", (20, 20, 3), packets=255, parts=[(1200, 150)])
+    add("packets_255_needed", (20, 20, 3), packets=255)
+    add("parts", (12, 25, 1), packets=12, parts=[(40, 3), (140, 8), (120, 12)])
+    add("parts_16", packets=5, parts=[(1 + i % 3, 1 + i % 5) for i in range(15)] + [(5, 5)])
+    add("front", packets=9, parts=[(35, 5)], front=True)
+    add("front_chaos", packets=9, parts=[(12, 2), (23, 5)], front=True, fields=chaos)
+    add("front_and_parts", packets=9, parts=[(9, 1), (11, 3), (15, 7)], front=True)
+    add("needed_0", packets=9, parts=[(9, 0), (11, 3), (15, 7)], front=True)
+    add("metadata", metadata=write_metadata(MADE_METADATA))
+    everything = {"metadata": write_metadata(MADE_METADATA), "metadata_needed": 4}
+    add("metadata_and_parity", packets=11, parts=[(9, 0), (26, 6)], front=True, **everything)
     later = struct.pack("<HI", 11, 3) + b"new"
-    add("metadata_of_a_newer_release", (5, 7, 1), metadata=later + struct.pack("<HI", 10, 3) + b"PNG")
-    named = write_metadata({9: "clip \u56f3.gif".encode()})
-    add("exact", (0, 0, 0), metadata=named, payload=pattern(70_000), mode=EXACT, sample_bytes=0, chunk_exponent=16)
-    add("exact_chaos", (0, 0, 0), payload=b"GIF89a", mode=EXACT, sample_bytes=0, suite=CHAOS)
-    add("exact_empty", (0, 0, 0), payload=b"", mode=EXACT, sample_bytes=0)
-    add("associated_data", (5, 7, 1), associated=b"account 7")
-    add("associated_data_empty_file", (0, 0, 0), associated=b"\0", payload=b"", mode=EXACT, sample_bytes=0)
-    add("unknown_optional_record", (5, 7, 1), records=record(0x8001, b"from a newer release"))
+    add("metadata_of_a_newer_release", metadata=later + struct.pack("<HI", 10, 3) + b"PNG")
+    add("exact", NONE, metadata=named, payload=pattern(20_000), packets=20, parts=[(20_000, 17)])
+    add("exact_chaos", NONE, payload=b"GIF89a", fields=chaos)
+    add("exact_empty", NONE, payload=b"")
+    add(
+        "exact_empty_named", NONE, payload=b"", metadata=named, front=True, packets=5, parts=[(0, 2)], metadata_needed=3
+    )
+    add("associated_data", associated=b"account 7")
+    add("associated_data_empty_file", NONE, associated=b"\0", payload=b"")
+    add("unknown_optional_record", records=record(0x8001, b"from a newer release"))
     name = "passphrase"
-    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES))
+    add(name, key=None, phrase=PHRASE, records=phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES))
     # valid.json has the decomposed form of the passphrase, the file was made with the composed one.
     name, phrase = "passphrase_normalized", "cafe\u0301"
-    add(name, (5, 7, 1), key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 20480, 3))
+    add(name, key=None, phrase=phrase, records=phrase_record(name, "caf\u00e9", 20480, 3))
     others = record(RAW, bytes(79)) + record(RAW, bytes(80)) + record(PASSPHRASE, bytes(103)) + record(RAW, b"")
     name = "slots_of_others"
-    add(name, (5, 7, 1), key=None, records=others + record(RAW, raw_slot(KEY, *secrets_of(name))))
+    add(name, key=None, records=others + record(RAW, raw_slot(KEY, *secrets_of(name))))
     # Costs of passphrase slots are no affair of a reader with a raw key.
-    add("passphrase_slot_of_others", (5, 7, 1), records=costly_record(8, 1))
+    add("passphrase_slot_of_others", records=costly_record(8, 1))
     # Four slots that ask for 786,432 in all: the most.
     name = "passphrase_slots_4"
     others = 3 * phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
     ours = phrase_record(name, PHRASE, 55808, 12)
-    add(name, (5, 7, 1), key=None, phrase=PHRASE, records=others + ours)
+    add(name, key=None, phrase=PHRASE, records=others + ours)
     name = "recipient"
-    add(name, (5, 7, 1), key=None, private=IDENTITY, records=recipient_record(name))
+    add(name, key=None, private=IDENTITY, records=recipient_record(name))
     # Skipped: those of others, of other lengths, and one that HPKE opens but that is committed to another file key.
     name = "recipients_of_others"
     ours = recipient_record(name)
     uncommitted = recipient_record(name, ephemeral=b"f" * 32)
     others = recipient_record(name, OTHER_IDENTITY, b"g" * 32) + flip(uncommitted, 4 + 40)
     lengths = record(RECIPIENT, ours[4:-1]) + record(RECIPIENT, ours[4:] + b"\0") + record(RECIPIENT, b"")
-    add(name, (5, 7, 1), key=None, private=IDENTITY, records=others + lengths + ours)
+    add(name, key=None, private=IDENTITY, records=others + lengths + ours)
     # Encapsulated keys are no affair of a reader with a raw key.
     twice = 2 * record(RECIPIENT, bytes(112))
-    add("recipients_that_others_refuse", (5, 7, 1), records=twice)
+    add("recipients_that_others_refuse", records=twice)
     for name, opener in {
         "every_kind_of_key_by_key": {},
         "every_kind_of_key_by_private_key": {"private": IDENTITY},
         "every_kind_of_key_by_passphrase": {"phrase": PHRASE},
     }.items():
         records = recipient_record(name) + phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES)
-        add(name, (5, 7, 1), records=records, **opener)  # type: ignore[arg-type]
+        add(name, records=records, **opener)
     write_json(folder / "valid.json", entries)
 
 
+def write_damaged(folder: Path) -> None:
+    """Write the files that are refused as they are, but of which parts are proven, and damaged.json.
+
+    It says why each is refused, and the SHA-256 of every part, that of the metadata last, or null if it is lost.
+    """
+    entries: dict[str, object] = {}
+
+    def add(
+        name: str,
+        error: str,
+        damage: Callable[[bytes, Header], bytes],
+        lost: Sequence[int] = (),
+        *,
+        payload: bytes,
+        **options: Any,
+    ) -> None:
+        good = vector(name, NONE, payload=payload, **{"fields": EXACT_FIELDS, **options})
+        header = read_file(good)
+        parts, at = [], 0
+        for part in header.table[: header.payload_parts]:
+            parts.append(payload[at : at + part.length])
+            at += part.length
+        parts += [options["metadata"]] if "metadata" in options else []
+        hashes = [None if i in lost else hashlib.sha256(part).hexdigest() for i, part in enumerate(parts)]
+        (folder / f"{name}.imgc").write_bytes(damage(good, header))
+        key = key_text(KEY) if options.get("key", KEY) else identity_text(IDENTITY)
+        entries[f"{name}.imgc"] = {"error": error, "key": key, "parts": hashes}
+
+    def without(*numbers: int, size: int | None = None) -> Callable[[bytes, Header], bytes]:
+        """Packets are overwritten with zeros, or their first `size` bytes are."""
+
+        def change(data: bytes, header: Header) -> bytes:
+            for number in numbers:
+                at, length = header.packet_at(number), header.packet if size is None else size
+                data = data[:at] + bytes(length) + data[at + length :]
+            return data
+
+        return change
+
+    def wrong(numbers: Sequence[int], places: int) -> Callable[[bytes, Header], bytes]:
+        """One byte of each of these packets is wrong, at the first `places` places in turn."""
+        return lambda data, header: flip(data, *(header.packet_at(number) + number % places for number in numbers))
+
+    def first_copy(data: bytes, header: Header) -> bytes:
+        return bytes(header.fixed.header_bytes) + data[header.fixed.header_bytes :]
+
+    def second_copy(data: bytes, header: Header) -> bytes:
+        return data[: -header.fixed.header_bytes] + bytes(header.fixed.header_bytes)
+
+    def cut_out(start: int, end: int) -> Callable[[bytes, Header], bytes]:
+        """What lies from 5 bytes into one packet to the beginning of another is gone."""
+        return lambda data, header: data[: header.packet_at(start) + 5] + data[header.packet_at(end) :]
+
+    damaged, truncated, not_imgc, newer = (
+        f"{name}Error" for name in ("Damaged", "Truncated", "NotImgc", "NewerVersion")
+    )
+    one: dict[str, Any] = {"payload": pattern(101), "packets": 9, "parts": [(101, 5)]}
+    whole: dict[str, Any] = {"payload": pattern(60), "packets": 6}
+    chaos = EXACT_FIELDS | {"suite": CHAOS}
+    named = write_metadata({9: b"clip.gif"})
+    layers: dict[str, Any] = {
+        "payload": pattern(300),
+        "packets": 12,
+        "parts": [(20, 0), (60, 3), (100, 6), (120, 11)],
+        "front": True,
+        "fields": {"mode": SAMPLED, "height": 10, "width": 30, "channels": 1, "sample_bytes": 1},
+        "records": record(NET, b"none".ljust(24, b"\0") + bytes(36)),
+    }
+
+    add("packets_lost", damaged, without(0, 2, 5, 8), **one)
+    add("packets_lost_chaos", damaged, without(1, 2, 3, 4), **one, fields=chaos)
+    add("packets_lost_half", damaged, without(3, 7, size=10), **one)
+    add("packets_lost_255", damaged, without(*range(40, 167)), payload=pattern(500), packets=255, parts=[(500, 128)])
+    add("packets_lost_metadata", damaged, without(0, 6), metadata=named, metadata_needed=7, **one)
+    add("packets_cut_out", truncated, cut_out(2, 5), **one)
+    add("packet_inserted", damaged, lambda d, h: d[: h.packet_at(4)] + pattern(77) + d[h.packet_at(4) :], **one)
+    add("packets_swapped", damaged, lambda d, h: swapped(d, h, 3, 4), **one)
+    add("end_cut", truncated, lambda d, h: d[: h.packet_at(5) + 3], **one)
+    add("last_byte_cut", truncated, lambda d, h: d[:-1], **whole)
+    add("beginning_cut", not_imgc, lambda d, h: d[h.packet_at(4) - 3 :], **one)
+    add("something_before", not_imgc, lambda d, h: b"X-Header: 7\r\n\r\n" + d, **whole)
+    add("something_behind", damaged, lambda d, h: d + b"\0", **whole)
+    add("first_header_lost", not_imgc, first_copy, **whole)
+    add("second_header_lost", damaged, second_copy, **whole)
+    add("first_header_flipped", newer, lambda d, h: flip(d, 8), **whole)
+    add("second_header_flipped", damaged, lambda d, h: flip(d, len(d) - 1), **whole)
+    name = "header_and_packets_lost_recipient"
+    records = recipient_record(name, OTHER_IDENTITY, b"g" * 32) + recipient_record(name)
+    add(name, not_imgc, lambda d, h: first_copy(without(0, 1, 2, 3)(d, h), h), **one, key=None, records=records)
+    add("header_and_packets_lost", not_imgc, lambda d, h: first_copy(without(0, 1, 2, 3)(d, h), h), **one)
+    add("bytes_wrong", damaged, wrong(range(9), 5), **one)
+    add("bytes_wrong_chaos", damaged, wrong(range(9), 5), **one, fields=chaos)
+    add("bytes_wrong_255", damaged, wrong(range(255), 5), payload=pattern(745), packets=255, parts=[(745, 149)])
+    add("bytes_wrong_and_packets_lost", damaged, lambda d, h: without(3, 8)(wrong(range(9), 9)(d, h), h), **one)
+    add("tags_wrong", damaged, lambda d, h: flip(d, *(h.packet_at(i + 1) - 1 for i in range(6))), **whole)
+    add(
+        "tags_wrong_chaos",
+        damaged,
+        lambda d, h: flip(d, *(h.packet_at(i + 1) - 1 for i in range(6))),
+        **whole,
+        fields=chaos,
+    )
+    other = {"payload": pattern(35), "packets": 3, "front": True}
+    add("front_right", damaged, lambda d, h: d, **other, change=lambda part, j, data: flip(data, 0) if j == 0 else data)
+    add(
+        "front_lost",
+        damaged,
+        lambda d, h: bytes(h.front).join([d[: h.packet_at(0) - h.front], d[h.packet_at(0) :]]),
+        **other,
+    )
+    add("front_serves", damaged, without(0, 1, 2), **other)
+    add("front_tag_wrong", damaged, lambda d, h: flip(d, h.packet_at(0) - 1), **layers)
+    add("layers_4", damaged, without(7), **layers)
+    add("layers_3", damaged, without(0, 1, 2, 3, 4, 11), [3], **layers)
+    add("layers_2", damaged, without(*range(3, 12)), [2, 3], **layers)
+    add("layers_1", truncated, lambda d, h: d[: h.packet_at(1)], [1, 2, 3], **layers)
+    add("layers_1_of_the_front", damaged, without(*range(12)), [1, 2, 3], **layers)
+    add(
+        "layers_without_the_first",
+        truncated,
+        lambda d, h: d[: h.packet_at(0) - 20] + d[h.packet_at(0) :],
+        [0],
+        **layers,
+    )
+    layers["parts"] = [(20, 5), (60, 12), (100, 6), (120, 12)]
+    add("layers_1_and_3", damaged, without(2, 4), [1, 3], **layers)
+    add("metadata_lost", damaged, without(4), [1], metadata=named, metadata_needed=9, **one)
+    write_json(folder / "damaged.json", entries)
+
+
+def swapped(data: bytes, header: Header, first: int, second: int) -> bytes:
+    """The file with the places of two packets exchanged."""
+    packets = [data[header.packet_at(i) :][: header.packet] for i in range(header.fixed.packets)]
+    packets[first], packets[second] = packets[second], packets[first]
+    return data[: header.packet_at(0)] + b"".join(packets) + data[header.packet_at(len(packets)) :]
+
+
 def write_invalid(folder: Path) -> None:
-    """Write the files that every reader refuses, one fault each, and invalid.json with the package's error classes."""
+    """Write the files that every reader refuses, one fault each, and invalid.json with the package's error classes.
+
+    They are in the order in which section 2.1 has the checks. A file of two faults is refused for the first.
+    """
     not_imgc, newer, truncated, damaged, wrong_key = (
         f"{name}Error" for name in ("NotImgc", "NewerVersion", "Truncated", "Damaged", "WrongKey")
     )
+    files: dict[str, tuple[str, bytes]] = {}
+
+    def add(name: str, error: str, *shape: tuple[int, int, int], **options: Any) -> None:
+        """A file that `vector` makes."""
+        files[name] = error, vector(name, *shape, **options)
+
     net = record(NET, b"none".ljust(24, b"\0") + bytes(32) + struct.pack("<I", 35))
-    sampled, exact = {"mode": SAMPLED}, {"mode": EXACT, "sample_bytes": 0}
+    sampled, lossless, chaos = {"mode": SAMPLED}, {"mode": LOSSLESS}, {"suite": CHAOS}
+    file: dict[str, Any] = {"fields": EXACT_FIELDS, "payload": b"file"}
     good = vector("good")
-    size = int.from_bytes(good[10:12], "little")
-    two = vector("two chunks", (32, 64, 1), fields={"chunk_exponent": 10})
-    other = vector("two other chunks", (32, 64, 1), fields={"chunk_exponent": 10})
-    first, second, end = size, size + 1040, size + 2080
-    described = vector("described", metadata=b"metadata")
-    files = {
-        "empty_file": (not_imgc, b""),
-        "bad_magic": (not_imgc, vector("bad_magic", fields={"magic": MAGIC.replace(b"\r\n", b"\n\n")})),
-        "version_0": (newer, vector("version_0", fields={"version": 0})),
-        "version_2": (newer, vector("version_2", fields={"version": 2})),
-        "unknown_suite": (newer, vector("unknown_suite", fields={"suite": 3})),
-        "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 5})),
-        "unknown_record": (newer, vector("unknown_record", records=record(0x7FFF, b""))),
-        "unknown_record_4": (newer, vector("unknown_record_4", records=record(4, bytes(80)))),
-        "reserved_nonzero": (newer, vector("reserved_nonzero", fields={"reserved": b"\0\0\1"})),
-        "magic_only": (truncated, good[:8]),
-        "cut_header": (truncated, good[:100]),
-        "cut_records": (truncated, good[: size - 40]),
-        "cut_chunk": (truncated, two[: second + 99]),
-        "cut_tail": (truncated, good[:-1]),
-        "chunk_missing": (truncated, two[:first] + two[second:]),
-        "trailing_garbage": (damaged, good + b"\0"),
-        "header_bytes_135": (damaged, vector("header_bytes_135", fields={"header_bytes": 135})),
-        "sample_bytes_0": (damaged, vector("sample_bytes_0", fields={"sample_bytes": 0} | sampled, records=net)),
-        "sample_bytes_3": (damaged, vector("sample_bytes_3", fields={"sample_bytes": 3}, payload=pattern(105))),
-        "channels_2": (damaged, vector("channels_2", (5, 7, 2))),
-        "zero_height": (damaged, vector("zero_height", (0, 7, 1), fields=sampled, records=net, payload=pattern(35))),
-        "zero_width": (damaged, vector("zero_width", (5, 0, 1), fields=sampled, records=net, payload=pattern(35))),
-        "zero_payload": (damaged, vector("zero_payload", fields=sampled, records=net, payload=b"")),
-        "payload_too_short": (damaged, vector("payload_too_short", payload=pattern(34))),
-        "payload_too_long": (damaged, vector("payload_too_long", payload=pattern(36))),
-        "chunk_exponent_9": (damaged, vector("chunk_exponent_9", fields={"chunk_exponent": 9})),
-        "chunk_exponent_25": (damaged, vector("chunk_exponent_25", fields={"chunk_exponent": 25})),
-        "header_copy_differs": (damaged, flip(good, len(good) - 1)),
-        "record_overrun": (damaged, vector("record_overrun", records=record(0x8001, bytes(9))[:-1])),
-        "record_cut": (damaged, vector("record_cut", records=record(0x8001, b"")[:-1])),
-        "sampled_without_net": (damaged, vector("sampled_without_net", fields=sampled)),
-        "sampled_with_two_nets": (damaged, vector("sampled_with_two_nets", fields=sampled, records=net + net)),
-        "lossless_with_net": (damaged, vector("lossless_with_net", records=net)),
-        "net_record_short": (
-            damaged,
-            vector("net_record_short", fields=sampled, records=record(NET, net[4:-1])),
-        ),
-        "net_name_control": (
-            damaged,
-            vector("net_name_control", fields=sampled, records=record(NET, b"\x1b[31m".ljust(24, b"\0") + net[28:])),
-        ),
-        "net_name_empty": (
-            damaged,
-            vector("net_name_empty", fields=sampled, records=record(NET, bytes(24) + net[28:])),
-        ),
-        "sampled_16_bit": (damaged, vector("sampled_16_bit", fields={"sample_bytes": 2} | sampled, records=net)),
-        "passphrase_slots_5": (
-            damaged,
-            vector("passphrase_slots_5", records=5 * record(PASSPHRASE, bytes(104))),
-        ),
-        "other_key": (wrong_key, vector("other_key", key=OTHER_KEY)),
-        "no_slot": (wrong_key, vector("no_slot", key=None)),
-        "slot_commitment_flipped": (wrong_key, flip(good, 108, len(good) - size + 108)),
-        "slot_bit_flipped": (damaged, flip(good, 140, len(good) - size + 140)),
-        "slot_without_commitment": (
-            wrong_key,
-            vector("slot_without_commitment", key=None, records=record(RAW, bare_slot("slot_without_commitment"))),
-        ),
-        "mac_wrong": (damaged, flip(good, size - 1, len(good) - 1)),
-        "height_and_width_swapped": (
-            damaged,
-            (swapped := good[:16] + good[20:24] + good[16:20] + good[24:size]) + good[size:-size] + swapped,
-        ),
-        "chunk_bit_flipped": (damaged, flip(two, second + 512)),
-        "tag_bit_flipped": (damaged, flip(two, end - 1)),
-        "chunks_swapped": (damaged, two[:first] + two[second:end] + two[first:second] + two[end:]),
-        "chunk_of_another_file": (damaged, two[:first] + other[first:second] + two[second:]),
-        "chaos_chunk_bit_flipped": (damaged, flip(vector("chaos_bit_flipped", fields={"suite": CHAOS}), size)),
-        "chaos_tag_bit_flipped": (damaged, flip(vector("chaos_tag_flipped", fields={"suite": CHAOS}), size + 35)),
-        "metadata_bit_flipped": (damaged, flip(described, size + 35 + 16)),
-        "exact_with_height": (damaged, vector("exact_with_height", (1, 0, 0), fields=exact, payload=b"file")),
-        "exact_with_channels": (damaged, vector("exact_with_channels", (0, 0, 1), fields=exact, payload=b"file")),
-        "exact_with_depth": (
-            damaged,
-            vector("exact_with_depth", (0, 0, 0), fields=exact | {"sample_bytes": 1}, payload=b"file"),
-        ),
-        "exact_with_net": (damaged, vector("exact_with_net", (0, 0, 0), fields=exact, records=net, payload=b"file")),
-        "metadata_field_cut": (damaged, vector("metadata_field_cut", metadata=struct.pack("<HI", 9, 5) + b"a.pn")),
-        "metadata_field_twice": (
-            damaged,
-            vector("metadata_field_twice", metadata=2 * (struct.pack("<HI", 10, 3) + b"PNG")),
-        ),
-        "metadata_field_length": (damaged, vector("metadata_field_length", metadata=struct.pack("<HIH", 7, 2, 0))),
-        "metadata_followed": (damaged, vector("metadata_followed", metadata=bytes(200) + b"\1")),
-        "digest_wrong": (damaged, vector("digest_wrong", digest=bytes(32))),
-        "associated_data_missing": (damaged, vector("associated_data_missing", associated=b"account 7")),
-        "associated_data_wrong": (damaged, vector("associated_data_wrong", associated=b"account 7\0")),
-        "associated_data_of_an_empty_file": (
-            damaged,
-            vector("associated_data_of_an_empty_file", (0, 0, 0), fields=exact, payload=b"", associated=b"account 7"),
-        ),
-    }
+    size = len(read_file(good).packed) + 32
+    huge = 2**64 - 1
+
+    files["empty_file"] = not_imgc, b""
+    files["magic_cut"] = not_imgc, good[:7]
+    add("bad_magic", not_imgc, fields={"magic": MAGIC.replace(b"\r\n", b"\n\n")})
+    files["magic_only"] = truncated, good[:8]
+    files["fixed_part_cut"] = truncated, good[:59]
+    files["version_2_cut"] = truncated, vector("version_2_cut", fields={"version": 2})[:59]
+
+    add("version_0", newer, fields={"version": 0})
+    add("version_2", newer, fields={"version": 2})
+    files["version_2_of_60_bytes"] = newer, vector("version_2_of_60_bytes", fields={"version": 2})[:60]
+    add("suite_0", newer, fields={"suite": 0})
+    add("unknown_suite", newer, fields={"suite": 3})
+    add("mode_0", newer, fields={"mode": 0})
+    add("unknown_mode", newer, fields={"mode": 5})
+    add("unknown_flag", newer, fields={"flags": 4})
+    add("reserved_nonzero", newer, fields={"reserved": 1})
+    add("newer_and_short", newer, fields={"reserved": 1, "header_bytes": 0})
+
+    add("header_bytes_0", damaged, fields={"header_bytes": 0})
+    add("header_bytes_132", damaged, fields={"header_bytes": 132})
+    add("header_bytes_of_fewer_parts", damaged, key=None, fields={"header_bytes": 133 + 40}, parts=[(20, 1), (15, 1)])
+    files["cut_header"] = truncated, good[:100]
+    files["cut_records"] = truncated, good[: size - 40]
+    files["cut_header_of_no_packets"] = truncated, vector("cut_header_of_no_packets", fields={"packets": 0})[:100]
+
+    add("unknown_record", newer, records=record(0x7FFF, b""))
+    add("unknown_record_4", newer, records=record(4, bytes(80)))
+    add("unknown_record_and_no_packets", newer, records=record(0x7FFF, b""), fields={"packets": 0})
+    add("record_overrun", damaged, records=record(0x8001, bytes(9))[:-1])
+    add("record_cut", damaged, records=record(0x8001, b"")[:-1])
+    add("net_record_short", damaged, fields=sampled, records=record(NET, net[4:-1]))
+    control = record(NET, b"\x1b[31m".ljust(24, b"\0") + net[28:])
+    add("net_name_control", damaged, fields=sampled, records=control)
+    add("net_name_empty", damaged, fields=sampled, records=record(NET, bytes(24) + net[28:]))
+    add("net_name_gap", damaged, fields=sampled, records=record(NET, b"a\0b".ljust(24, b"\0") + net[28:]))
+
+    add("packets_0", damaged, fields={"packets": 0})
+    add("parts_0", damaged, key=None, fields={"parts": 0, "header_bytes": 92}, table=b"", digests=[b""])
+    add("parts_17", damaged, parts=[(2, 1)] * 16 + [(3, 1)])
+    add("metadata_without_payload", damaged, fields={"flags": METADATA})
+    add("needed_above_packets", damaged, table=lines((35, 2)))
+    add("needed_above_packets_of_metadata", damaged, metadata=bytes(256), table=lines((35, 1), (256, 2)))
+    add("needed_0_without_front", damaged, parts=[(20, 0), (15, 1)])
+    add("needed_0_of_the_second_part", damaged, parts=[(20, 1), (15, 0)], front=True)
+    add("needed_0_of_one_part", damaged, parts=[(35, 0)], front=True)
+    add("needed_0_beside_metadata", damaged, parts=[(35, 0)], front=True, metadata=bytes(256))
+    add("needed_0_of_metadata", damaged, front=True, metadata=bytes(256), table=lines((35, 1), (256, 0)))
+    add("empty_part", damaged, parts=[(35, 1), (0, 1)])
+    add("empty_first_part", damaged, parts=[(0, 1), (35, 1)])
+    add("empty_payload", damaged, fields=lossless, payload=b"")
+    add("empty_metadata", damaged, fields={"flags": METADATA}, parts=[(35, 1), (0, 1)])
+    empty: dict[str, Any] = {"fields": EXACT_FIELDS, "payload": b""}
+    add("exact_empty_parts", damaged, NONE, **empty, parts=[(0, 1), (0, 1)])
+    add(
+        "exact_empty_metadata",
+        damaged,
+        NONE,
+        fields=EXACT_FIELDS | {"flags": METADATA},
+        payload=b"",
+        parts=[(0, 1)] * 2,
+    )
+
+    add("sample_bytes_0", damaged, fields={"sample_bytes": 0} | sampled, records=net)
+    add("sample_bytes_3", damaged, fields={"sample_bytes": 3}, payload=pattern(105))
+    add("sampled_16_bit", damaged, fields={"sample_bytes": 2} | sampled, records=net)
+    add("channels_0", damaged, (5, 7, 0), fields=lossless, payload=pattern(35))
+    add("channels_2", damaged, (5, 7, 2))
+    add("channels_5", damaged, (5, 7, 5))
+    add("zero_height", damaged, (0, 7, 1), fields=sampled, records=net, payload=pattern(35))
+    add("zero_width", damaged, (5, 0, 1), fields=sampled, records=net, payload=pattern(35))
+    add("payload_too_short", damaged, payload=pattern(34))
+    add("payload_too_long", damaged, payload=pattern(36))
+    add("payload_of_parts_too_long", damaged, payload=pattern(36), parts=[(18, 1), (18, 1)])
+    add("exact_with_height", damaged, (1, 0, 0), **file)
+    add("exact_with_width", damaged, (0, 1, 0), **file)
+    add("exact_with_channels", damaged, (0, 0, 1), **file)
+    add("exact_with_depth", damaged, NONE, payload=b"file", fields=EXACT_FIELDS | {"sample_bytes": 1})
+    add("exact_with_net", damaged, NONE, **file, records=net)
+    add("sampled_without_net", damaged, fields=sampled)
+    add("sampled_with_two_nets", damaged, fields=sampled, records=net + net)
+    add("lossless_with_net", damaged, fields=lossless, records=net)
+    add("passphrase_slots_5", damaged, records=5 * record(PASSPHRASE, bytes(104)))
+
+    # Lengths whose sums and products are more than 64 bits hold, and come to what is there if they are cut to 64.
+    add("length_most", truncated, fields=lossless, table=lines((huge, 1)))
+    add("length_most_of_16", truncated, fields=lossless, parts=[(2, 1)] * 15 + [(5, 1)], table=lines((huge, 1)) * 16)
+    described = {"metadata": bytes(256)}
+    add("length_most_of_metadata", truncated, **described, table=lines((35, 1), (huge, 1)))
+    add("length_most_in_the_front", truncated, fields=lossless, front=True, table=lines((huge, 1)))
+    add(
+        "length_of_a_picture",
+        truncated,
+        (2**32 - 1, 2**32 - 1, 1),
+        payload=pattern(35),
+        table=lines(((2**32 - 1) ** 2, 1)),
+    )
+    add("length_wrapped", damaged, parts=[(18, 1), (17, 1)], table=lines((2**64 - 1, 1), (36, 1)))
+    wrapped = {"packets": 16, "payload": pattern(16), "fields": lossless}
+    add("file_length_wrapped", truncated, **wrapped, table=lines((2**60 + 1, 1)))
+
+    whole = {"packets": 3}
+    files["packet_cut_out"] = truncated, without_packet(vector("packet_cut_out", **whole), 1)
+    files["packet_cut"] = truncated, (data := vector("packet_cut", **whole))[: read_file(data).packet_at(2) + 5]
+
+    files["header_copies_wrong"] = damaged, flip(vector("header_copies_wrong"), 30, -size + 31)
+    add("other_key", wrong_key, key=OTHER_KEY)
+    add("no_slot", wrong_key, key=None)
+    bare = record(RAW, bare_slot("slot_without_commitment"))
+    add("slot_without_commitment", wrong_key, key=None, records=bare)
+    files["slot_commitment_flipped"] = wrong_key, flip(good, 105, 105 - size)
+    files["slot_bit_flipped"] = damaged, flip(good, 137, 137 - size)
+    files["mac_wrong"] = damaged, flip(good, size - 1, -1)
+    files["digest_bit_flipped"] = damaged, flip(good, 69, 69 - size)
+    files["salt_bit_flipped"] = wrong_key, flip(good, 28, 28 - size)
+    turned = good[:16] + good[20:24] + good[16:20] + good[24:size]
+    files["height_and_width_swapped"] = damaged, turned + good[size:-size] + turned
+    two = vector("parts_exchanged", packets=2, parts=[(17, 1), (18, 1)])
+    turned = two[:60] + lines((18, 1), (17, 1)) + two[78:][: read_file(two).fixed.header_bytes - 78]
+    files["parts_exchanged"] = damaged, turned + two[len(turned) : -len(turned)] + turned
+    add("associated_data_missing", damaged, associated=b"account 7")
+    add("associated_data_wrong", damaged, associated=b"account 7\0")
+    add("associated_data_of_an_empty_file", damaged, NONE, **empty, associated=b"account 7")
+
+    data = vector("packet_bit_flipped", **whole)
+    files["packet_bit_flipped"] = damaged, flip(data, read_file(data).packet_at(1) + 3)
+    data = vector("packet_bit_flipped_chaos", **whole, fields=chaos)
+    files["packet_bit_flipped_chaos"] = damaged, flip(data, read_file(data).packet_at(1) + 3)
+    data = vector("packets_exchanged", **whole)
+    files["packets_exchanged"] = damaged, swapped(data, read_file(data), 0, 2)
+    data, other = (vector(name, **whole) for name in ("packet_of_another_file", "another_file"))
+    at, end = read_file(data).packet_at(1), read_file(data).packet_at(2)
+    files["packet_of_another_file"] = damaged, data[:at] + other[at:end] + data[end:]
+    parity = {"packets": 9, "parts": [(35, 5)]}
+    data = vector("packets_lost_5_of_4", **parity)
+    at, end = read_file(data).packet_at(2), read_file(data).packet_at(7)
+    files["packets_lost_5_of_4"] = damaged, data[:at] + bytes(end - at) + data[end:]
+    data = vector("bytes_wrong_3_of_2", **parity)
+    files["bytes_wrong_3_of_2"] = damaged, flip(data, *(read_file(data).packet_at(i) for i in range(1, 9)))
+    data = vector("front_lost", packets=2, parts=[(5, 0), (30, 2)], front=True)
+    files["front_lost"] = damaged, flip(data, read_file(data).packet_at(0) - 20)
+    both = {"packets": 3, "front": True}
+    add("front_wrong", damaged, **both, change=lambda part, share, data: flip(data, 0) if share < 0 else data)
+    add("front_and_shares_wrong", damaged, **both, change=lambda part, share, data: flip(data, max(share, 0)))
+    data = vector("front_bit_flipped_and_packets", **both)
+    files["front_bit_flipped_and_packets"] = damaged, flip(data, *(read_file(data).packet_at(i) - 20 for i in range(4)))
+
+    add("digest_wrong", damaged, digests=[bytes(32)])
+    name, parts = "digest_of_the_second_part_wrong", [(17, 1), (18, 1)]
+    first = read_file(vector(name, parts=parts)).digests[0]
+    add(name, damaged, parts=parts, digests=[first, bytes(32)])
+    name, parts = "digests_exchanged", [(5, 1), (5, 1)]
+    digests = read_file(vector(name, (1, 10, 1), payload=2 * pattern(5), parts=parts)).digests
+    add(name, damaged, (1, 10, 1), payload=2 * pattern(5), parts=parts, digests=digests[::-1])
+    add("data_share_wrong", damaged, **parity, change=lambda part, share, data: flip(data, 0) if share < 5 else data)
+    add("metadata_digest_wrong", damaged, metadata=bytes(256), digests=[first, first])
+    add("metadata_field_cut", damaged, metadata=struct.pack("<HI", 9, 5) + b"a.pn")
+    add("metadata_field_twice", damaged, metadata=2 * (struct.pack("<HI", 10, 3) + b"PNG"))
+    add("metadata_field_length", damaged, metadata=struct.pack("<HIH", 7, 2, 0))
+    add("metadata_followed", damaged, metadata=bytes(200) + b"\1")
+
     limits = {
         "memory_too_much": [(262145, 2)],
         "memory_too_little": [(LEAST_MEMORY - 1, 40)],
@@ -1092,11 +1692,10 @@ def write_invalid(folder: Path) -> None:
         "most": [(2**32 - 1, 2**32 - 1)],
     }
     for name, slots in limits.items():
-        records = b"".join(costly_record(*numbers) for numbers in slots)
-        files[f"argon2_{name}"] = damaged, vector(f"argon2_{name}", key=None, records=records)
+        add(f"argon2_{name}", damaged, key=None, records=b"".join(costly_record(*numbers) for numbers in slots))
     name = "argon2_other_passphrase"
     records = phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
-    files[name] = wrong_key, vector(name, key=None, records=records)
+    add(name, wrong_key, key=None, records=records)
 
     def for_recipients(name: str, error: str, *slots: bytes) -> None:
         files[f"recipient_{name}"] = error, vector(f"recipient_{name}", key=None, records=b"".join(slots))
@@ -1146,6 +1745,12 @@ def write_invalid(folder: Path) -> None:
     write_json(folder / "invalid.json", entries)
 
 
+def without_packet(data: bytes, number: int) -> bytes:
+    """The file with one packet gone."""
+    header = read_file(data)
+    return data[: header.packet_at(number)] + data[header.packet_at(number + 1) :]
+
+
 def write_self_test(vectors: Path, folder: Path) -> None:
     """Write selftest.json, for the package's own: a few of the vectors in `vectors`."""
     valid = json.loads((vectors / "valid.json").read_text("ascii"))
@@ -1162,11 +1767,11 @@ def main(
     folder: Path = Path(__file__).parent / "vectors", package_data: Path = Path(__file__).parents[1] / "imgcrypt/data"
 ) -> None:
     """Write all the vectors into a folder, and a few of them into the package."""
-    (folder / "invalid").mkdir(parents=True, exist_ok=True)
     write_cipher_vectors(folder)
     write_key_vectors(folder)
-    write_valid(folder)
-    write_invalid(folder / "invalid")
+    for name, write in {".": write_valid, "damaged": write_damaged, "invalid": write_invalid}.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        write(folder / name)
     write_self_test(folder, package_data)
 
 

@@ -13,13 +13,14 @@ from hypothesis import given
 from test_metadata import EVERYTHING
 
 import imgcrypt
-from imgcrypt import cipher, doctor
+from imgcrypt import cipher, doctor, envelope, opening, recovery
 from imgcrypt.pictures import metadata
 
 VECTORS = Path(__file__).parent / "vectors"
 CIPHER = json.loads((VECTORS / "cipher.json").read_text("ascii"))
 VALID = json.loads((VECTORS / "valid.json").read_text("ascii"))
 KEYS = json.loads((VECTORS / "keys.json").read_text("ascii"))
+DAMAGED = json.loads((VECTORS / "damaged" / "damaged.json").read_text("ascii"))
 INVALID = json.loads((VECTORS / "invalid" / "invalid.json").read_text("ascii"))
 REASONS = {
     "NotImgcError": "not an imgcrypt file",
@@ -50,6 +51,12 @@ def independent_parse(text: str) -> bytes | independent.Private:
     return parse(text)
 
 
+def whole(entry: dict[str, Any]) -> int:
+    """How many of a damaged file's parts can be proven, from the first on."""
+    parts = entry["parts"]
+    return parts.index(None) if None in parts else len(parts)
+
+
 def associated_data(entry: dict[str, Any]) -> bytes:
     """What an entry says that its file was made with, or is to be refused with."""
     return bytes.fromhex(entry.get("associated_data", ""))
@@ -73,6 +80,7 @@ def stored(image: npt.NDArray[Any]) -> bytes:
 def test_sets_are_whole() -> None:
     assert len(CIPHER["ciphertexts"]) == len(independent.LENGTHS)
     assert {path.name for path in VECTORS.glob("*.imgc")} == set(VALID) != set()
+    assert {path.name for path in (VECTORS / "damaged").glob("*.imgc")} == set(DAMAGED) != set()
     assert {path.name for path in (VECTORS / "invalid").glob("*.imgc")} == set(INVALID) != set()
     assert {entry["error"] for entry in INVALID.values()} == set(REASONS)
 
@@ -212,21 +220,93 @@ def test_second_implementation_opens(name: str) -> None:
     assert sha256(payload) == entry["payload_sha256"]
 
 
-@pytest.mark.parametrize("name", INVALID)
-def test_package_refuses(name: str) -> None:
-    entry = INVALID[name]
-    blob = (VECTORS / "invalid" / name).read_bytes()
+@pytest.mark.parametrize("name", [*INVALID, *DAMAGED])
+def test_package_refuses_what_is_not_whole(name: str) -> None:
+    entry, folder = (INVALID[name], "invalid") if name in INVALID else (DAMAGED[name], "damaged")
+    blob = (VECTORS / folder / name).read_bytes()
     with pytest.raises(imgcrypt.ImgcryptError) as caught:
-        imgcrypt.decrypt(blob, package_key(entry), associated_data=associated_data(entry))
+        metadata.unpack(envelope.open_(blob, package_key(entry), associated_data(entry))[2])
     assert type(caught.value).__name__ == entry["error"]
 
 
-@pytest.mark.parametrize("name", INVALID)
-def test_second_implementation_refuses(name: str) -> None:
-    entry = INVALID[name]
-    blob = (VECTORS / "invalid" / name).read_bytes()
+@pytest.mark.parametrize("name", [*INVALID, *DAMAGED])
+def test_second_implementation_refuses_what_is_not_whole(name: str) -> None:
+    entry, folder = (INVALID[name], "invalid") if name in INVALID else (DAMAGED[name], "damaged")
+    blob = (VECTORS / folder / name).read_bytes()
     with pytest.raises(ValueError, match=f"^{REASONS[entry['error']]}"):
         independent.open_file(blob, independent_key(entry), associated_data(entry))
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_package_mends_nothing_invalid(name: str) -> None:
+    entry = INVALID[name]
+    blob, key = (VECTORS / "invalid" / name).read_bytes(), package_key(entry)
+    with pytest.raises(imgcrypt.ImgcryptError) as caught:
+        imgcrypt.decrypt(blob, key, associated_data=associated_data(entry))
+    if not isinstance(caught.value, imgcrypt.ImageError):  # they hold a file
+        assert type(caught.value).__name__ == entry["error"]
+    with pytest.raises(imgcrypt.ImgcryptError):
+        imgcrypt.decrypt_bytes(blob, key, associated_data=associated_data(entry))
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_second_implementation_mends_nothing_invalid(name: str) -> None:
+    entry = INVALID[name]
+    blob = (VECTORS / "invalid" / name).read_bytes()
+    with pytest.raises(ValueError, match=r"damaged|truncated|newer|wrong key"):  # noqa: PT012
+        header, parts = independent.mend_file(blob, independent_key(entry), associated_data(entry))
+        independent.demand(None not in parts, "damaged")
+        independent.read_metadata(b"".join(part or b"" for part in parts[header.payload_parts :]))
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_package_proves_parts_of_damaged_files(name: str) -> None:
+    entry = DAMAGED[name]
+    blob, key = (VECTORS / "damaged" / name).read_bytes(), package_key(entry)
+    found = recovery.open_damaged(blob, key)
+    payload_parts = found.header.payload_parts
+    assert len(found.header.parts) == len(entry["parts"])
+    assert found.whole == min(whole(entry), len(payload_parts))
+    assert found.complete == (None not in entry["parts"])
+    start = 0
+    for part, expected in zip(payload_parts, entry["parts"], strict=False):
+        place = slice(start, start + part.length)
+        start += part.length
+        unproven = found.lost[place] | found.doubtful[place]
+        assert bool(unproven.any()) == (expected is None)
+        if expected is not None:
+            assert sha256(found.payload[place].tobytes()) == expected
+    if found.header.metadata_bytes:
+        assert (None if found.metadata is None else sha256(found.metadata)) == entry["parts"][-1]
+
+
+@pytest.mark.parametrize("name", [name for name in DAMAGED if None not in DAMAGED[name]["parts"]])
+def test_package_mends_damaged_files(name: str) -> None:
+    entry = DAMAGED[name]
+    blob, key = (VECTORS / "damaged" / name).read_bytes(), package_key(entry)
+    payload = opening.open_(blob, key).payload
+    again = imgcrypt.repair(blob, key)
+    assert envelope.open_(again, key)[1].tobytes() == payload.tobytes()
+    assert independent.open_file(again, independent_key(entry))[1] == payload.tobytes()
+    for file in (blob, again):
+        header, parts = independent.mend_file(file, independent_key(entry))
+        assert b"".join(part or b"" for part in parts[: header.payload_parts]) == payload.tobytes()
+
+
+@pytest.mark.parametrize("name", [name for name in DAMAGED if None in DAMAGED[name]["parts"]])
+def test_package_gives_out_no_part_of_a_file_unasked(name: str) -> None:
+    entry = DAMAGED[name]
+    with pytest.raises(imgcrypt.ContainerError) as caught:
+        opening.open_((VECTORS / "damaged" / name).read_bytes(), package_key(entry))
+    assert ("a coarser picture" in str(caught.value)) == (name.startswith("layers") and whole(entry) > 0)
+    assert ("beside it" in str(caught.value)) == (name == "metadata_lost.imgc")
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_second_implementation_proves_parts_of_damaged_files(name: str) -> None:
+    entry = DAMAGED[name]
+    _, parts = independent.mend_file((VECTORS / "damaged" / name).read_bytes(), independent_key(entry))
+    assert [None if part is None else sha256(part) for part in parts] == entry["parts"]
 
 
 @pytest.mark.parametrize("suite", ["hybrid", "chaos"])

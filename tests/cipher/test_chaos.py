@@ -5,7 +5,6 @@ The statistics are of fixed keys. Each is also shown a stream that has the fault
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 
 from imgcrypt import cipher, envelope
 from imgcrypt.cipher import kernels, layout, schedule
-from imgcrypt.container import Header, Mode, Suite
+from imgcrypt.container import Header, Mode, Part, Suite
 
 Words = npt.NDArray[np.uint64]
 States = npt.NDArray[np.float64]
@@ -228,11 +227,25 @@ def test_a_state_and_1_minus_it_go_different_ways(seeds: Words, words: Words, wh
     assert changed[:, 1:].mean() == pytest.approx(0.5, abs=0.001)
 
 
-HEADER = Header(Suite.CHAOS, Mode.RAW, 1, 1, 1, 1, 1, 0, 20, bytes(32), bytes(range(32)), ())
+DIGEST = bytes(range(32))
 
 
-def image_key(file_key: bytes = KEY, digest: bytes = HEADER.digest) -> bytes:
-    return envelope.image_keys(dataclasses.replace(HEADER, digest=digest), file_key)[0]
+def image_key(file_key: bytes = KEY, digest: bytes = DIGEST) -> bytes:
+    header = Header(
+        suite=Suite.CHAOS,
+        mode=Mode.RAW,
+        sample_bytes=1,
+        channels=1,
+        height=1,
+        width=1,
+        packets=1,
+        flags=0,
+        salt=bytes(32),
+        parts=(Part(1, 1),),
+        digests=(digest,),
+        records=(),
+    )
+    return envelope.part_key(header, file_key, 0)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +253,7 @@ def image_key(file_key: bytes = KEY, digest: bytes = HEADER.digest) -> bytes:
     [
         (lambda key: key, KEY),
         (lambda file_key: image_key(file_key=file_key), KEY),
-        (lambda digest: image_key(digest=digest), HEADER.digest),
+        (lambda digest: image_key(digest=digest), DIGEST),
     ],
     ids=["image key", "file key", "digest"],
 )
