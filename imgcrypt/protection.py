@@ -72,7 +72,7 @@ def correct(shares: Bytes, needed: int, absent: Mask) -> Mask:
         absent: bool (n, m), bytes that are not there.
 
     Returns:
-        bool (m,), the columns that were not mended.
+        bool (m,), the columns that were not mended; their bytes may have changed.
     """
     failed = np.zeros(shares.shape[1], bool)
     exps, logs = _field()

@@ -175,8 +175,13 @@ class _Packets:
             protection.restore(shares, part.needed, gone, np.flatnonzero(good)[: part.needed].tolist())
         else:
             # Too few are authentic: of the others most bytes may be right. Whether it is so, the digest says.
-            has_parity = part.needed < header.packets
-            failed = protection.correct(shares, part.needed, absent) if has_parity else absent.any(0)
+            failed = absent.any(0)
+            if part.needed < header.packets:
+                before = shares.copy()
+                failed = protection.correct(shares, part.needed, absent)
+                # A column that was not mended stays as it is, and so does one in which a proven byte would change.
+                failed |= (shares != before)[good].any(0)
+                shares[:, failed] = before[:, failed]
             missing = absent & failed
             unsure = ~good[:, None] & ~missing
 

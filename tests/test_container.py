@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from imgcrypt import container
-from imgcrypt.container import Header, Mode, NetRecord, RecordType, Suite
+from imgcrypt.container import Header, Mode, NetRecord, Part, RecordType, Suite
 from imgcrypt.errors import ContainerError, DamagedError, NewerVersionError, NotImgcError, TruncatedError
 
 NAMES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=24)
 SIZES = st.integers(1, 100) | st.integers(1, 2**30)
 NET = container.net_record(NetRecord("net-1", bytes(range(32)), 576))
+
+
+@st.composite
+def cuts(draw: st.DrawFn, length: int, most: int) -> list[int]:
+    """Lengths of parts that come to a length together."""
+    inner = draw(st.sets(st.integers(1, max(length - 1, 1)), max_size=most - 1)) - {length}
+    ends = [*sorted(inner), length]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @st.composite
@@ -27,6 +37,12 @@ def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
     sample_bytes = draw(st.sampled_from([1, 2])) if mode in (Mode.RAW, Mode.LOSSLESS) else 1
     if mode is Mode.EXACT:
         height = width = channels = sample_bytes = 0
+    payload_bytes = {
+        Mode.RAW: height * width * channels * sample_bytes,
+        Mode.SAMPLED: draw(sizes),
+        Mode.LOSSLESS: draw(sizes),
+        Mode.EXACT: draw(st.just(0) | sizes),
+    }[mode]
     slot = st.tuples(st.sampled_from([1, 2]), st.binary(max_size=120))
     optional = st.tuples(st.integers(0x8000, 0xFFFF), st.binary(max_size=300))
     records = draw(st.lists(slot | optional, max_size=8))
@@ -34,6 +50,11 @@ def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
     if mode is Mode.SAMPLED:
         net = NetRecord(draw(NAMES), draw(st.binary(min_size=32, max_size=32)), draw(st.integers(0, 2**32 - 1)))
         records.insert(draw(st.integers(0, len(records))), container.net_record(net))
+    packets, flags = draw(st.integers(1, 255)), draw(st.integers(0, 3))
+    lengths = draw(cuts(payload_bytes, 15)) if payload_bytes else [0]
+    least = 0 if flags & container.FRONT and len(lengths) > 1 else 1
+    lengths += [draw(st.integers(1, 200))] if flags & container.METADATA else []
+    parts = [Part(length, draw(st.integers(1 if i else least, packets))) for i, length in enumerate(lengths)]
     return Header(
         suite=draw(st.sampled_from(Suite)),
         mode=mode,
@@ -41,21 +62,17 @@ def headers(draw: st.DrawFn, sizes: st.SearchStrategy[int] = SIZES) -> Header:
         channels=channels,
         height=height,
         width=width,
-        payload_bytes={
-            Mode.RAW: height * width * channels * sample_bytes,
-            Mode.SAMPLED: draw(sizes),
-            Mode.LOSSLESS: draw(sizes),
-            Mode.EXACT: draw(st.just(0) | sizes),
-        }[mode],
-        metadata_bytes=draw(st.just(0) | st.integers(1, 200)),
-        chunk_exponent=draw(st.integers(10, 24)),
+        packets=packets,
+        flags=flags,
         salt=draw(st.binary(min_size=32, max_size=32)),
-        digest=draw(st.binary(min_size=32, max_size=32)),
+        parts=tuple(parts),
+        digests=tuple(draw(st.binary(min_size=32, max_size=32)) for _ in parts),
         records=tuple(records),
     )
 
 
-def lossless(**changes: object) -> Header:
+def raw(**changes: Any) -> Header:
+    """Of a raw picture of 5 x 7 samples: one part, of which 2 of 3 packets give back all."""
     header = Header(
         suite=Suite.HYBRID,
         mode=Mode.RAW,
@@ -63,17 +80,18 @@ def lossless(**changes: object) -> Header:
         channels=1,
         height=5,
         width=7,
-        payload_bytes=35,
-        metadata_bytes=0,
-        chunk_exponent=16,
+        packets=3,
+        flags=0,
         salt=b"s" * 32,
-        digest=b"d" * 32,
+        parts=(Part(35, 2),),
+        digests=(b"d" * 32,),
         records=((RecordType.RAW_KEY_SLOT, b"w" * 80),),
     )
-    return dataclasses.replace(header, **changes)
+    digests = (b"d" * 32,) * len(changes.get("parts", header.parts))
+    return dataclasses.replace(header, digests=digests, **changes)
 
 
-EXACT = lossless(mode=Mode.EXACT, height=0, width=0, channels=0, sample_bytes=0)
+EXACT = raw(mode=Mode.EXACT, height=0, width=0, channels=0, sample_bytes=0)
 
 
 def packed(header: Header) -> bytes:
@@ -96,25 +114,37 @@ def test_wire_ids_are_the_ones_of_the_format() -> None:
     }
     assert bytes.fromhex("89696d67630d0a1a") == container.MAGIC
     assert (container.VERSION, container.OPTIONAL_RECORDS, container.TAG_BYTES) == (1, 0x8000, 16)
-    assert container.FIXED.size == 104
+    assert (container.FRONT, container.METADATA, container.MOST_PARTS) == (1, 2, 16)
+    assert (container.FIXED.size, container.PART.size, container.DIGEST_BYTES) == (60, 9, 32)
     assert container.MAC_BYTES == 32
-    assert lossless(records=()).header_bytes == 136
+    assert raw(records=()).header_bytes == 60 + 41 + 32
 
 
 def test_packed_header_has_the_bytes_of_the_format() -> None:
-    header = lossless(
-        suite=Suite.CHAOS, sample_bytes=2, channels=4, height=0x01020304, width=0x05060708, metadata_bytes=0x0A0B0C0D
+    header = raw(
+        suite=Suite.CHAOS,
+        sample_bytes=2,
+        channels=4,
+        height=0x01020304,
+        width=0x05060708,
+        packets=0x20,
+        flags=3,
+        parts=(Part(0x1112131415161718, 0), Part(0x0A0B, 0x1F), Part(0x0C, 0x20)),
     )
-    header = dataclasses.replace(header, payload_bytes=0x1112131415161718)
+    header = dataclasses.replace(header, digests=(b"d" * 32, b"e" * 32, b"f" * 32))
     expected = (
-        bytes.fromhex("89696d67630d0a1a 0100 dc00 02 02 02 04 04030201 08070605 1817161514131211 0d0c0b0a 10 000000")
+        bytes.fromhex("89696d67630d0a1a 0100 2b01 02 02 02 04 04030201 08070605 20 03 03 00")
         + b"s" * 32
+        + bytes.fromhex("1817161514131211 00 0b0a000000000000 1f 0c00000000000000 20")
         + b"d" * 32
+        + b"e" * 32
+        + b"f" * 32
         + bytes.fromhex("0100 5000")
         + b"w" * 80
     )
     assert header.pack() == expected
-    assert header.core() == expected[12:72]
+    assert header.core() == expected[12:87]
+    assert header.header_bytes == len(expected) + 32 == 0x012B
 
 
 def test_net_record_has_the_bytes_of_the_format() -> None:
@@ -137,27 +167,42 @@ def test_whole_file_parses_and_every_other_length_is_refused(header: Header) -> 
     for other in (file + b"\0", file + file):
         with pytest.raises(DamagedError):
             container.parse(other)
-    for length in (len(file) - 1, len(file) // 2, header.header_bytes, header.header_bytes - 1, 135, 8):
+    for length in (len(file) - 1, header.header_bytes, header.header_bytes - 1, 101, 59, 8):
         with pytest.raises(TruncatedError):
             container.parse(file[:length])
 
 
-@given(headers(sizes=st.integers(1, 300) | st.sampled_from([1 << 10, 1 << 11, 1 << 16])))
-@example(lossless(height=32, width=32, payload_bytes=1024, chunk_exponent=10))
-@example(lossless(height=32, width=96, payload_bytes=3072, chunk_exponent=10))
-def test_chunks_metadata_and_trailer_fill_the_file_without_gaps(header: Header) -> None:
-    at = header.header_bytes
-    assume(header.chunks < 1000)
-    for number in range(header.chunks):
-        start, length = header.chunk_at(number)
-        assert start == at
-        assert length == (2**header.chunk_exponent if number < header.chunks - 1 else length)
-        assert 1 <= length <= 2**header.chunk_exponent
-        at += length + 16
-    assert sum(header.chunk_at(number)[1] for number in range(header.chunks)) == header.payload_bytes
-    assert header.metadata_at == at
-    assert header.trailer_at == at + (header.metadata_bytes + 16 if header.metadata_bytes else 0)
+@given(headers())
+def test_front_packets_and_trailer_fill_the_file_without_gaps(header: Header) -> None:
+    lengths = [part.length for part in header.parts]
+    assert header.front_bytes == (lengths[0] + 16 if header.flags & 1 else 0)
+    assert header.packet_at(0) == header.header_bytes + header.front_bytes
+    assert header.packet_bytes == 16 + sum(part.share_bytes for part in header.parts)
+    for number in range(header.packets):
+        assert header.packet_at(number + 1) == header.packet_at(number) + header.packet_bytes
+    assert header.trailer_at == header.packet_at(header.packets)
     assert header.file_bytes == header.trailer_at + header.header_bytes
+    assert header.metadata_bytes == (lengths.pop() if header.flags & 2 else 0)
+    assert [part.length for part in header.payload_parts] == lengths
+    assert header.payload_bytes == sum(lengths)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 255))
+def test_shares_hold_their_part_and_no_more_than_they_must(length: int, needed: int) -> None:
+    share = Part(length, needed).share_bytes
+    if needed == 0:
+        assert share == 0
+    else:
+        assert needed * share >= length > needed * (share - 1) or share == length == 0
+
+
+@given(headers())
+def test_content_and_layout_make_the_same_header_again(header: Header) -> None:
+    others = tuple(record for record in header.records if record[0] != RecordType.NET)
+    made = container.make_header(header.content, header.layout, others, header.metadata_bytes, header.salt)
+    made = dataclasses.replace(made, digests=header.digests)
+    assert dataclasses.replace(made, records=()) == dataclasses.replace(header, records=())
+    assert sorted(made.records) == sorted(header.records)
 
 
 @given(headers().filter(lambda header: header.net is not None))
@@ -166,8 +211,8 @@ def test_net_comes_back(header: Header) -> None:
     assert container.net_record(header.net) == (RecordType.NET, body)
 
 
-def test_lossless_header_has_no_net() -> None:
-    assert lossless().net is None
+def test_raw_header_has_no_net() -> None:
+    assert raw().net is None
 
 
 def refuse_or_repack(data: bytes) -> None:
@@ -184,7 +229,7 @@ def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(ContainerError):
         container.parse(data)
     refuse_or_repack(container.MAGIC + data)
-    refuse_or_repack(container.MAGIC + struct.pack("<HHBB", 1, 136 + len(data) % 100, 1, 2) + data)
+    refuse_or_repack(container.MAGIC + struct.pack("<HHBB", 1, 133 + len(data) % 100, 1, 2) + data)
 
 
 @given(headers(), st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=4), st.integers(0, 2000))
@@ -202,49 +247,62 @@ def change(at: int, layout: str, value: int) -> Callable[[bytes], bytes]:
     return lambda data: data[:at] + struct.pack(layout, value) + data[at + struct.calcsize(layout) :]
 
 
-@pytest.mark.parametrize(
-    ("error", "mutate"),
-    {
-        "empty": (NotImgcError, lambda data: b""),
-        "magic": (NotImgcError, change(3, "B", 0)),
-        "magic cut": (NotImgcError, lambda data: data[:7]),
-        "fixed fields cut": (TruncatedError, lambda data: data[:135]),
-        "records cut": (TruncatedError, lambda data: data[:150]),
-        "fixed fields of a newer version cut": (TruncatedError, lambda data: change(8, "<H", 2)(data)[:135]),
-        "version 0": (NewerVersionError, change(8, "<H", 0)),
-        "version 2": (NewerVersionError, change(8, "<H", 2)),
-        "suite 0": (NewerVersionError, change(12, "B", 0)),
-        "suite 3": (NewerVersionError, change(12, "B", 3)),
-        "mode 0": (NewerVersionError, change(13, "B", 0)),
-        "mode 5": (NewerVersionError, change(13, "B", 5)),
-        "exact with a picture": (DamagedError, change(13, "B", 3)),
-        "reserved": (NewerVersionError, change(39, "B", 1)),
-        "unknown record": (NewerVersionError, change(104, "<H", 17)),
-        "record 4": (NewerVersionError, change(104, "<H", 4)),
-        "highest record that must be known": (NewerVersionError, change(104, "<H", 0x7FFF)),
-        "header_bytes 135": (DamagedError, change(10, "<H", 135)),
-        "header_bytes 0": (DamagedError, change(10, "<H", 0)),
-        "record overruns": (DamagedError, change(106, "<H", 81)),
-        "record's head cut": (DamagedError, change(106, "<H", 77)),
-        "net record without net": (DamagedError, change(104, "<H", 16)),
-        "sampled without net": (DamagedError, change(13, "B", 1)),
-        "sample_bytes 0": (DamagedError, change(14, "B", 0)),
-        "sample_bytes 3": (DamagedError, change(14, "B", 3)),
-        "channels 2": (DamagedError, change(15, "B", 2)),
-        "height 0": (DamagedError, change(16, "<I", 0)),
-        "width 0": (DamagedError, change(20, "<I", 0)),
-        "payload empty": (DamagedError, change(24, "<Q", 0)),
-        "payload does not fit": (DamagedError, change(24, "<Q", 36)),
-        "chunk_exponent 9": (DamagedError, change(36, "B", 9)),
-        "chunk_exponent 25": (DamagedError, change(36, "B", 25)),
-    }.values(),
-)
-def test_fault_is_refused_by_its_own_error(error: type[ContainerError], mutate: Callable[[bytes], bytes]) -> None:
-    good = packed(lossless())
+FAULTS: dict[str, tuple[type[ContainerError], str, Callable[[bytes], bytes]]] = {
+    "empty": (NotImgcError, "not an imgcrypt file", lambda data: b""),
+    "magic": (NotImgcError, "not an imgcrypt file", change(3, "B", 0)),
+    "magic cut": (NotImgcError, "not an imgcrypt file", lambda data: data[:7]),
+    "fixed fields cut": (TruncatedError, "ends inside its header", lambda data: data[:59]),
+    "fixed fields of a newer version cut": (
+        TruncatedError,
+        "ends inside its header",
+        lambda data: change(8, "<H", 2)(data)[:59],
+    ),
+    "version 0": (NewerVersionError, "format version 0, this release reads version 1", change(8, "<H", 0)),
+    "version 2": (NewerVersionError, "format version 2, this release reads version 1", change(8, "<H", 2)),
+    "newer version without records": (NewerVersionError, "version 2", lambda data: change(8, "<H", 2)(data)[:60]),
+    "suite 0": (NewerVersionError, "a suite, mode or field", change(12, "B", 0)),
+    "suite 3": (NewerVersionError, "a suite, mode or field", change(12, "B", 3)),
+    "mode 0": (NewerVersionError, "a suite, mode or field", change(13, "B", 0)),
+    "mode 5": (NewerVersionError, "a suite, mode or field", change(13, "B", 5)),
+    "flag 4": (NewerVersionError, "a suite, mode or field", change(26, "B", 4)),
+    "reserved": (NewerVersionError, "a suite, mode or field", change(27, "B", 1)),
+    "header_bytes 132": (DamagedError, "its length is impossible", change(10, "<H", 132)),
+    "header_bytes 0": (DamagedError, "its length is impossible", change(10, "<H", 0)),
+    "more parts than there is room for": (DamagedError, "its length is impossible", change(25, "B", 4)),
+    "records cut": (TruncatedError, "ends inside its header", lambda data: data[:150]),
+    "unknown record": (NewerVersionError, "a record that this release does not know", change(101, "<H", 17)),
+    "record 4": (NewerVersionError, "a record that this release", change(101, "<H", 4)),
+    "highest record that must be known": (NewerVersionError, "a record that this", change(101, "<H", 0x7FFF)),
+    "record overruns": (DamagedError, "a record is cut", change(103, "<H", 81)),
+    "record's head cut": (DamagedError, "a record is cut", change(103, "<H", 77)),
+    "net record of another length": (DamagedError, "its net record is malformed", change(101, "<H", 16)),
+    "no packets": (DamagedError, "no packets, no parts or too many", change(24, "B", 0)),
+    "the only part is the metadata": (DamagedError, "no packets, no parts or too many", change(26, "B", 2)),
+    "needed above packets": (DamagedError, "impossible numbers of packets", change(68, "B", 4)),
+    "needed 0": (DamagedError, "impossible numbers of packets", change(68, "B", 0)),
+    "sampled without net": (DamagedError, "it names no net, or several", change(13, "B", 1)),
+    "sample_bytes 0": (DamagedError, "its picture type is impossible", change(14, "B", 0)),
+    "sample_bytes 3": (DamagedError, "its picture type is impossible", change(14, "B", 3)),
+    "channels 2": (DamagedError, "its picture type is impossible", change(15, "B", 2)),
+    "height 0": (DamagedError, "its picture is empty", change(16, "<I", 0)),
+    "width 0": (DamagedError, "its picture is empty", change(20, "<I", 0)),
+    "exact with a picture": (DamagedError, "it describes a picture, and the file holds", change(13, "B", 3)),
+    "part empty": (DamagedError, "one of its parts is empty", change(60, "<Q", 0)),
+    "payload does not fit": (DamagedError, "its payload does not fit its picture", change(60, "<Q", 36)),
+}
+
+
+@pytest.mark.parametrize(("error", "sentence", "mutate"), FAULTS.values(), ids=FAULTS)
+def test_fault_is_refused_by_its_own_error(
+    error: type[ContainerError], sentence: str, mutate: Callable[[bytes], bytes]
+) -> None:
+    good = packed(raw())
     container.parse(good, whole=False)
-    with pytest.raises(error) as caught:
+    with pytest.raises(error, match=sentence) as caught:
         container.parse(mutate(good), whole=False)
     assert type(caught.value) is error
+    # Every sentence says what to do, too.
+    assert re.search(r"get another copy|copy it again|upgrade it|check that it is the right file", str(caught.value))
 
 
 def slots(count: int) -> tuple[tuple[int, bytes], ...]:
@@ -254,43 +312,81 @@ def slots(count: int) -> tuple[tuple[int, bytes], ...]:
 @pytest.mark.parametrize(
     "header",
     {
-        "two nets": lossless(mode=Mode.SAMPLED, records=(NET, NET)),
-        "lossless with net": lossless(records=(NET,)),
+        "no parts": raw(parts=()),
+        "17 parts": raw(parts=(Part(2, 1),) * 16 + (Part(3, 1),)),
+        "metadata without payload": raw(flags=2),
+        "needed 0 without a front": raw(parts=(Part(20, 0), Part(15, 2))),
+        "needed 0 of the second part": raw(parts=(Part(20, 2), Part(15, 0)), flags=1),
+        "needed 0 of the only part": raw(parts=(Part(35, 0),), flags=1),
+        "needed 0 beside metadata": raw(parts=(Part(35, 0), Part(256, 2)), flags=3),
+        "needed 0 of metadata": raw(parts=(Part(35, 2), Part(256, 0)), flags=3),
+        "needed above packets of metadata": raw(parts=(Part(35, 2), Part(256, 4)), flags=2),
+        "empty part": raw(parts=(Part(0, 1), Part(35, 2))),
+        "empty metadata": raw(parts=(Part(35, 2), Part(0, 1)), flags=2),
+        "lossless of no bytes": raw(mode=Mode.LOSSLESS, parts=(Part(0, 1),)),
+        "exact with an empty part": dataclasses.replace(
+            EXACT, parts=(Part(0, 1), Part(35, 1)), digests=(bytes(32),) * 2
+        ),
+        "exact with empty metadata": dataclasses.replace(
+            EXACT, parts=(Part(0, 1), Part(0, 1)), digests=(bytes(32),) * 2, flags=2
+        ),
+        "lengths that come to the picture's modulo 2^64": raw(parts=(Part(2**64 - 1, 1), Part(36, 1))),
+        "two nets": raw(mode=Mode.SAMPLED, records=(NET, NET)),
+        "raw with net": raw(records=(NET,)),
         "exact with net": dataclasses.replace(EXACT, records=(NET,)),
         "exact with height": dataclasses.replace(EXACT, height=1),
         "exact with width": dataclasses.replace(EXACT, width=1),
         "exact with channels": dataclasses.replace(EXACT, channels=1),
         "exact with depth": dataclasses.replace(EXACT, sample_bytes=1),
-        "sampled 16 bits": lossless(mode=Mode.SAMPLED, sample_bytes=2, records=(NET,)),
-        "5 passphrase slots": lossless(records=slots(5)),
-        "net name empty": lossless(mode=Mode.SAMPLED, records=((16, bytes(60)),)),
-        "net name with escape": lossless(mode=Mode.SAMPLED, records=((16, b"\x1b[2Jx" + bytes(55)),)),
-        "net name with a gap": lossless(mode=Mode.SAMPLED, records=((16, b"a\0b" + bytes(57)),)),
-        "net record long": lossless(mode=Mode.SAMPLED, records=((16, NET[1] + b"\0"),)),
+        "sampled 16 bits": raw(mode=Mode.SAMPLED, sample_bytes=2, records=(NET,)),
+        "5 passphrase slots": raw(records=slots(5)),
+        "net name empty": raw(mode=Mode.SAMPLED, records=((16, bytes(60)),)),
+        "net name with escape": raw(mode=Mode.SAMPLED, records=((16, b"\x1b[2Jx" + bytes(55)),)),
+        "net name with a gap": raw(mode=Mode.SAMPLED, records=((16, b"a\0b" + bytes(57)),)),
+        "net record long": raw(mode=Mode.SAMPLED, records=((16, NET[1] + b"\0"),)),
     }.values(),
 )
-def test_contradicting_records_are_damage(header: Header) -> None:
+def test_contradictions_are_damage(header: Header) -> None:
     with pytest.raises(DamagedError):
         container.parse(packed(header), whole=False)
 
 
 def test_four_passphrase_slots_are_fine() -> None:
-    assert len(container.parse(packed(lossless(records=slots(4))), whole=False).records) == 4
+    assert len(container.parse(packed(raw(records=slots(4))), whole=False).records) == 4
 
 
 def test_copies_that_differ_are_refused() -> None:
-    file = bytearray(file_of(lossless()))
+    file = bytearray(file_of(raw()))
     file[-1] ^= 1
     with pytest.raises(DamagedError):
         container.parse(bytes(file))
 
 
-def test_hostile_sizes_allocate_nothing() -> None:
-    huge = lossless(height=2**32 - 1, width=2**31 - 1, payload_bytes=(2**32 - 1) * (2**31 - 1), chunk_exponent=10)
+def test_another_file_may_be_empty() -> None:
+    empty = dataclasses.replace(EXACT, parts=(Part(0, 2),))
+    assert container.parse(file_of(empty)) == empty
+    named = dataclasses.replace(EXACT, parts=(Part(0, 2), Part(256, 3)), digests=(bytes(32),) * 2, flags=3)
+    assert container.parse(file_of(named)) == named
+
+
+def test_length_of_a_header_is_known_from_its_first_bytes() -> None:
+    data = packed(raw())
+    assert [container.header_length(data[:length]) for length in (0, 11, 12, 60)] == [0, 0, len(data), len(data)]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (Part((2**32 - 1) ** 2, 1),),
+        (Part(2**64 - 1, 1),) * 16,
+    ],
+)
+def test_hostile_sizes_allocate_nothing(parts: tuple[Part, ...]) -> None:
+    huge = raw(mode=Mode.LOSSLESS, height=2**32 - 1, width=2**32 - 1, parts=parts, packets=255)
     data = packed(huge)
     tracemalloc.start()
     try:
-        with pytest.raises(TruncatedError):
+        with pytest.raises(TruncatedError, match=f"of {huge.file_bytes} bytes are there"):
             container.parse(data * 2)
         assert container.parse(data, whole=False) == huge
         assert tracemalloc.get_traced_memory()[1] < 100_000

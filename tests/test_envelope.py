@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import independent
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 import imgcrypt
 from imgcrypt import Identity, Key, WrongKeyError, cipher, container, derivation, envelope, recovery, slots
-from imgcrypt.container import Content, Mode, RecordType, Suite
+from imgcrypt.container import Content, Layout, Mode, Part, RecordType, Suite
 from imgcrypt.envelope import Secrets
 from imgcrypt.errors import DamagedError, ImgcryptError, NewerVersionError
 from imgcrypt.keys import RawKey
@@ -32,17 +34,38 @@ def pattern(size: int) -> Payload:
     return np.random.default_rng(size).integers(0, 256, size, np.uint8)
 
 
-def seal(payload: Payload, *, secrets: Secrets = SECRETS, key: Key = KEY, **changes: Any) -> bytes:
-    content = Content(Suite.HYBRID, Mode.RAW, 1, len(payload), 1, 1, None, 10)
-    return envelope.seal(payload, dataclasses.replace(content, **changes), key, secrets)
+def layout(*parts: tuple[int, int], packets: int = 5, front: bool = False, metadata_needed: int = 2) -> Layout:
+    return Layout(packets, tuple(Part(*part) for part in parts), front, metadata_needed)
 
 
-def with_metadata(metadata: bytes, suite: Suite = Suite.HYBRID) -> bytes:
-    """A file as a later release might write it, after docs/format.md, section 3.3."""
-    fields = {"height": 1, "width": 100, "suite": suite}
-    return independent.seal_file(
-        pattern(100).tobytes(), fields, SECRETS.file_key, SECRETS.salt, KEY.secret, metadata=metadata
-    )
+def seal(
+    payload: Payload,
+    laid: Layout | None = None,
+    *,
+    secrets: Secrets = SECRETS,
+    key: Key = KEY,
+    metadata: bytes = b"",
+    **changes: Any,
+) -> bytes:
+    """The payload as a raw picture of one row; in 5 packets, 3 of which give it back, if there is no layout."""
+    content = Content(Suite.HYBRID, Mode.RAW, 1, len(payload), 1, 1, None)
+    content = dataclasses.replace(content, **changes)
+    return envelope.seal(payload, content, laid or layout((len(payload), 3)), key, secrets, metadata)
+
+
+def reseal(file: bytes, change: Callable[[Payload], None], key: Key = KEY) -> bytes:
+    """The file with its packets, uint8 (packets, bytes), changed beneath their tags, as a holder of the key can."""
+    header = container.parse(file)
+    sealer = envelope.packet_cipher(header, envelope.unlock(header, memoryview(file)[: header.header_bytes], key))
+    grid = np.empty((header.packets, header.packet_bytes - container.TAG_BYTES), np.uint8)
+    view = memoryview(bytearray(file))
+    places = [slice(header.packet_at(i), header.packet_at(i + 1)) for i in range(header.packets)]
+    for i, place in enumerate(places):
+        sealer.open(i, view[place], grid[i].data)
+    change(grid)
+    for i, place in enumerate(places):
+        sealer.seal(i, grid[i].data, view[place])
+    return bytes(view)
 
 
 def with_records(*records: tuple[int, bytes], slot: bool = True) -> bytes:
@@ -54,19 +77,89 @@ def with_records(*records: tuple[int, bytes], slot: bool = True) -> bytes:
 
 
 @SUITES
-@pytest.mark.parametrize("size", [1, 2, 63, 1023, 1024, 1025, 3 * 1024, 10_000])
-def test_payload_of_any_number_of_chunks_comes_back(suite: Suite, size: int) -> None:
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 63, 1023, 1024, 1025, 10_000])
+def test_payload_of_any_length_comes_back(suite: Suite, size: int) -> None:
     file = seal(pattern(size), suite=suite)
-    header, payload = envelope.open_(file, KEY)
+    header, payload, metadata = envelope.open_(file, KEY)
     np.testing.assert_array_equal(payload, pattern(size))
     assert (header.suite, header.payload_bytes, header.salt) == (suite, size, SECRETS.salt)
-    assert len(file) == header.file_bytes == 2 * 220 + size + 16 * -(-size // 1024)
+    assert metadata == b""
+    assert len(file) == header.file_bytes == 2 * 217 + 5 * (-(-size // 3) + 16)
 
 
-@given(size=st.integers(1, 5000), exponent=st.integers(10, 24), suite=st.sampled_from(Suite))
-def test_payload_in_chunks_of_any_size_comes_back(size: int, exponent: int, suite: Suite) -> None:
-    file = seal(pattern(size), suite=suite, chunk_exponent=exponent)
-    np.testing.assert_array_equal(envelope.open_(file, KEY)[1], pattern(size))
+@st.composite
+def layouts(draw: st.DrawFn) -> Layout:
+    packets, front = draw(st.integers(1, 255)), draw(st.booleans())
+    lengths = draw(st.lists(st.integers(1, 700), min_size=1, max_size=15))
+    needed = st.integers(1, packets)
+    least = st.just(0) | needed if front and len(lengths) > 1 else needed
+    parts = tuple(Part(length, draw(needed if i else least)) for i, length in enumerate(lengths))
+    return Layout(packets, parts, front, draw(needed))
+
+
+@given(laid=layouts(), suite=st.sampled_from(Suite), metadata=st.binary(max_size=300))
+def test_every_layout_comes_back(laid: Layout, suite: Suite, metadata: bytes) -> None:
+    payload = pattern(sum(part.length for part in laid.parts))
+    file = seal(payload, laid, suite=suite, metadata=metadata)
+    header, opened, said = envelope.open_(file, KEY)
+    np.testing.assert_array_equal(opened, payload)
+    assert said == metadata
+    assert header.layout == (laid if metadata else dataclasses.replace(laid, metadata_needed=laid.packets))
+    if header.front:
+        file_key = envelope.unlock(header, memoryview(file)[: header.header_bytes], KEY)
+        first = envelope.open_front(file[: header.packet_at(0)], header, file_key)
+        np.testing.assert_array_equal(first, payload[: laid.parts[0].length])
+
+
+@given(laid=layouts(), suite=st.sampled_from(Suite), metadata=st.binary(max_size=30))
+@settings(max_examples=10)
+def test_second_implementation_seals_the_same_bytes(laid: Layout, suite: Suite, metadata: bytes) -> None:
+    payload = pattern(sum(part.length for part in laid.parts))
+    fields = {"height": 1, "width": len(payload), "suite": suite}
+    assert seal(payload, laid, suite=suite, metadata=metadata) == independent.seal_file(
+        payload.tobytes(),
+        fields,
+        SECRETS.file_key,
+        SECRETS.salt,
+        KEY.secret,
+        parts=laid.parts,
+        packets=laid.packets,
+        front=laid.front,
+        metadata=metadata,
+        metadata_needed=laid.metadata_needed,
+    )
+
+
+def test_file_is_written_to_given_memory() -> None:
+    whole = seal(pattern(100))
+    content = Content(Suite.HYBRID, Mode.RAW, 1, 100, 1, 1, None)
+    memory = memoryview(bytearray(len(whole) + 10))
+    written = envelope.seal(pattern(100), content, layout((100, 3)), KEY, SECRETS, b"", b"", memory)
+    assert bytes(written) == whole == bytes(memory[: len(whole)])
+    assert bytes(memory[len(whole) :]) == bytes(10)
+    with pytest.raises(ImgcryptError, match=f"the file takes {len(whole)}; give more"):
+        envelope.seal(pattern(100), content, layout((100, 3)), KEY, SECRETS, b"", b"", memory[: len(whole) - 1])
+
+
+def test_sealing_again_gives_the_same_bytes() -> None:
+    laid = layout((30, 0), (70, 4), packets=7, front=True)
+    file = seal(pattern(100), laid, metadata=b"taken on a Monday")
+    header, payload, metadata = envelope.open_(file, KEY)
+    packed = file[: header.header_bytes]
+    file_key = envelope.unlock(header, memoryview(packed), KEY)
+    said = np.frombuffer(metadata, np.uint8)
+    assert envelope.seal_again(header, packed, payload, said, file_key) == file
+
+
+def test_many_threads_seal_and_open_at_once() -> None:
+    laid = layout((3000, 50), (90_000, 200), packets=255, front=True)
+
+    def there_and_back(number: int) -> bool:
+        payload = pattern(93_000) ^ np.uint8(number)
+        return bool((envelope.open_(seal(payload, laid), KEY)[1] == payload).all())
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(there_and_back, range(24)))
 
 
 @SUITES
@@ -95,24 +188,30 @@ def share_equal(one: bytes, other: bytes) -> float:
     ],
     ids=["one bit of the payload", "salt", "file key"],
 )
-def test_any_change_changes_every_chunk(suite: Suite, payload: Payload, secrets: Secrets) -> None:
-    before, after = seal(pattern(8192), suite=suite), seal(payload, suite=suite, secrets=secrets)
+def test_any_change_changes_every_packet(suite: Suite, payload: Payload, secrets: Secrets) -> None:
+    laid = layout((4096, 4), (4096, 3))
+    before, after = seal(pattern(8192), laid, suite=suite), seal(payload, laid, suite=suite, secrets=secrets)
     header = container.parse(before)
-    for number in range(header.chunks):
-        at, length = header.chunk_at(number)
-        assert share_equal(before[at : at + length + 16], after[at : at + length + 16]) < 0.05
-    assert share_equal(before[72:104], after[72:104]) < 0.2
+    # A part that is the same, under the same secrets, has the same key: only what seals it in the suite hybrid has not.
+    same = suite is Suite.CHAOS and secrets == SECRETS
+    for number in range(header.packets):
+        place = slice(header.packet_at(number), header.packet_at(number + 1))
+        assert share_equal(before[place], after[place]) < (0.6 if same else 0.05)
+    assert (
+        before[header.packet_at(1) - 16 : header.packet_at(1)] != after[header.packet_at(1) - 16 : header.packet_at(1)]
+    )
 
 
-def test_suites_share_no_chunk() -> None:
+def test_suites_share_no_packet() -> None:
     hybrid, chaos = seal(pattern(8192)), seal(pattern(8192), suite=Suite.CHAOS)
-    assert share_equal(hybrid[220:-220], chaos[220:-220]) < 0.05
+    assert share_equal(hybrid[217:-217], chaos[217:-217]) < 0.05
 
 
 @SUITES
-def test_chunks_show_nothing_of_a_flat_payload(suite: Suite) -> None:
-    file = seal(np.zeros(65536, np.uint8), suite=suite, chunk_exponent=16)
-    counts = np.bincount(np.frombuffer(file[220 : 220 + 65536], np.uint8), minlength=256)
+def test_packets_and_front_show_nothing_of_a_flat_payload(suite: Suite) -> None:
+    file = seal(np.zeros(65536, np.uint8), layout((16384, 4), (49152, 5), front=True), suite=suite)
+    body = np.frombuffer(file[container.parse(file).header_bytes :][:65536], np.uint8)
+    counts = np.bincount(body, minlength=256)
     # Chi-squared with 255 degrees of freedom: 400 is beyond one in 10**7, a structured byte far beyond.
     assert ((counts - 256) ** 2 / 256).sum() < 400
 
@@ -148,39 +247,86 @@ def test_byte_changed_in_both_copies_of_the_header_is_refused(suite: Suite) -> N
 
 
 @SUITES
-def test_chunks_cannot_move_within_or_between_files(suite: Suite) -> None:
+def test_byte_changed_anywhere_behind_the_header_is_refused(suite: Suite) -> None:
+    file = seal(pattern(100), layout((30, 1), (70, 4), front=True), suite=suite, metadata=b"taken on a Monday")
+    header = container.parse(file)
+    for at in range(header.header_bytes, header.trailer_at):
+        forged = bytearray(file)
+        forged[at] ^= 1
+        with pytest.raises(DamagedError):
+            envelope.open_(bytes(forged), KEY)
+
+
+@SUITES
+def test_packets_cannot_move_within_or_between_files(suite: Suite) -> None:
     file, other = seal(pattern(2048), suite=suite), seal(pattern(2048)[::-1].copy(), suite=suite)
-    first, second = slice(220, 220 + 1040), slice(220 + 1040, 220 + 2080)
-    swapped = file[:220] + file[second] + file[first] + file[-220:]
-    borrowed = file[:220] + file[first] + other[second] + file[-220:]
+    header = container.parse(file)
+    first, second, rest = (slice(header.packet_at(i), header.packet_at(j)) for i, j in ((0, 1), (1, 2), (2, 5)))
+    swapped = file[:217] + file[second] + file[first] + file[rest] + file[-217:]
+    borrowed = file[:217] + file[first] + other[second] + file[rest] + file[-217:]
     for forged in (swapped, borrowed):
         assert len(forged) == len(file)
         with pytest.raises(DamagedError):
             envelope.open_(forged, KEY)
 
 
-def test_header_of_another_file_is_refused() -> None:
-    file, other = seal(pattern(100)), seal(pattern(100), secrets=Secrets(b"g" * 32, b"t" * 32))
-    with pytest.raises(DamagedError):
-        envelope.open_(other[:220] + file[220:-220] + other[-220:], KEY)
+@SUITES
+def test_front_of_another_file_or_from_a_packet_is_refused(suite: Suite) -> None:
+    laid = layout((60, 1), packets=2, front=True)
+    file, other = (seal(pattern(60) ^ np.uint8(i), laid, suite=suite) for i in range(2))
+    header = container.parse(file)
+    place = slice(header.header_bytes, header.packet_at(0))
+    # Both hold the same bytes as number 0 and have the same length; their keys differ.
+    packet = file[header.packet_at(0) : header.packet_at(1)]
+    for front in (other[place], packet):
+        with pytest.raises(DamagedError):
+            envelope.open_(file[: place.start] + front + file[place.stop :], KEY)
 
 
 @SUITES
-def test_file_with_metadata_opens(suite: Suite) -> None:
-    header, payload = envelope.open_(with_metadata(b"taken on a Monday", suite=suite), KEY)
-    np.testing.assert_array_equal(payload, pattern(100))
-    assert header.metadata_bytes == 17
+def test_shares_that_are_not_the_front_are_refused(suite: Suite) -> None:
+    file = seal(pattern(100), layout((30, 2), (70, 4), front=True), suite=suite)
+    with pytest.raises(DamagedError):
+        envelope.open_(reseal(file, lambda grid: grid.__setitem__((0, 0), grid[0, 0] ^ 1)), KEY)
+    np.testing.assert_array_equal(envelope.open_(reseal(file, lambda grid: None), KEY)[1], pattern(100))
 
 
-def test_metadata_changed_anywhere_is_refused() -> None:
-    file = with_metadata(b"taken on a Monday")
-    header = container.parse(file)
-    assert header.trailer_at - header.metadata_at == 17 + 16
-    for at in range(header.metadata_at, header.trailer_at):
-        forged = bytearray(file)
-        forged[at] ^= 1
+@SUITES
+def test_shares_that_the_digest_does_not_prove_are_refused_and_parity_is_not_looked_at(suite: Suite) -> None:
+    file = seal(pattern(100), layout((40, 2), (60, 4)), suite=suite)
+    for row, column in ((0, 0), (1, 19), (0, 20), (3, 34)):
         with pytest.raises(DamagedError):
-            envelope.open_(bytes(forged), KEY)
+            envelope.open_(reseal(file, lambda grid, at=(row, column): grid.__setitem__(at, grid[at] ^ 1)), KEY)
+    for row, column in ((2, 0), (4, 19), (4, 34)):
+        changed = reseal(file, lambda grid, at=(row, column): grid.__setitem__(at, grid[at] ^ 1))
+        assert changed != file
+        np.testing.assert_array_equal(envelope.open_(changed, KEY)[1], pattern(100))
+
+
+def test_memory_that_was_given_holds_nothing_of_a_file_that_is_refused() -> None:
+    file = seal(pattern(100), layout((40, 2), (60, 4)))
+    out = np.full(100, 7, np.uint8)
+    assert envelope.open_(file, KEY, b"", out)[1] is out
+    np.testing.assert_array_equal(out, pattern(100))
+    forged = reseal(file, lambda grid: grid.__setitem__((0, 20), grid[0, 20] ^ 1))
+    with pytest.raises(DamagedError):
+        envelope.open_(forged, KEY, b"", out)
+    assert not out.any()
+
+
+def test_associated_data_must_be_the_same() -> None:
+    content = Content(Suite.HYBRID, Mode.RAW, 1, 100, 1, 1, None)
+    file = envelope.seal(pattern(100), content, layout((100, 3)), KEY, SECRETS, b"", b"of account 7")
+    np.testing.assert_array_equal(envelope.open_(file, KEY, b"of account 7")[1], pattern(100))
+    for other in (b"", b"of account 8", b"of account 7\0"):
+        with pytest.raises(DamagedError, match="associated data"):
+            envelope.open_(file, KEY, other)
+
+
+def test_header_of_another_file_is_refused() -> None:
+    file, other = seal(pattern(100)), seal(pattern(100), secrets=Secrets(b"g" * 32, b"t" * 32))
+    with pytest.raises(DamagedError):
+        envelope.open_(other[:217] + file[217:-217] + other[-217:], KEY)
 
 
 def test_file_with_two_slots_opens_for_either_key_alone() -> None:
@@ -221,7 +367,7 @@ def test_nothing_that_holds_secrets_or_plaintext_shows_them() -> None:
     exact = imgcrypt.decrypt_bytes(imgcrypt.encrypt_bytes(data, KEY, name="home.jpg"), KEY)
     holders = (SECRETS, KEY, opened, imgcrypt.recover(blob, KEY), imgcrypt.decrypt_picture(blob, KEY), exact)
     for holder in holders:
-        for secret in (SECRETS.file_key, KEY.secret, opened.image_key, data):
+        for secret in (SECRETS.file_key, KEY.secret, opened.file_key, opened.packed, data):
             assert str(secret[:20])[2:-1] not in repr(holder)
             assert secret[:20].hex() not in repr(holder)
         assert "home.jpg" not in repr(holder)
@@ -258,12 +404,13 @@ FIELDS = {
     "channels": st.integers(0, 5),
     "height": st.integers(0, 6) | st.just(2**32 - 1),
     "width": st.integers(0, 6) | st.just(2**32 - 1),
-    "payload_bytes": st.integers(0, 60) | st.just(2**64 - 1),
-    "metadata_bytes": st.integers(0, 9) | st.just(2**32 - 1),
-    "chunk_exponent": st.integers(9, 26),
+    "packets": st.integers(0, 255),
+    "parts": st.integers(0, 17),
+    "flags": st.integers(0, 4),
     "header_bytes": st.integers(0, 2**16 - 1),
 }
 RECORDS = st.tuples(st.sampled_from([1, 2, 3, 16, 0x8000]), st.binary(max_size=110))
+LENGTHS = st.integers(0, 30) | st.sampled_from([1000, 2**20, 2**40, 2**63, 2**64 - 1])
 
 
 @given(
@@ -271,18 +418,28 @@ RECORDS = st.tuples(st.sampled_from([1, 2, 3, 16, 0x8000]), st.binary(max_size=1
     records=st.lists(RECORDS, max_size=3),
     payload=st.binary(max_size=60),
     metadata=st.binary(max_size=9),
+    packets=st.integers(1, 9),
+    front=st.booleans(),
+    table=st.none() | st.lists(st.tuples(LENGTHS, st.integers(0, 9)), min_size=1, max_size=2),
 )
 @settings(max_examples=60)
 def test_whatever_a_holder_of_the_key_seals_raises_no_other_error(
-    fields: dict[str, int], records: list[tuple[int, bytes]], payload: bytes, metadata: bytes
+    fields: dict[str, int],
+    records: list[tuple[int, bytes]],
+    payload: bytes,
+    metadata: bytes,
+    packets: int,
+    front: bool,
+    table: list[tuple[int, int]] | None,
 ) -> None:
+    options: dict[str, Any] = {"packets": packets, "front": front, "metadata": metadata}
+    if table is not None:
+        options["table"] = independent.lines(*table)
     area = b"".join(independent.record(*each) for each in records)
     size = {"height": 1, "width": len(payload)}
-    file = independent.seal_file(
-        payload, size | fields, bytes(32), bytes(32), KEY.secret, records=area, metadata=metadata
-    )
+    file = independent.seal_file(payload, size | fields, bytes(32), bytes(32), KEY.secret, records=area, **options)
     for key in (KEY, Key.from_passphrase("words"), Identity(KEY.secret)):
-        for call in (imgcrypt.decrypt, imgcrypt.recover):
+        for call in (imgcrypt.decrypt, imgcrypt.recover, imgcrypt.repair, imgcrypt.preview, imgcrypt.decrypt_bytes):
             with contextlib.suppress(ImgcryptError):
                 call(file, key)
     with contextlib.suppress(ImgcryptError):
