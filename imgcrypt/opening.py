@@ -54,7 +54,7 @@ def open_(
             raise DamagedError(
                 f"{refusal}; to recover it would give all but what was encrypted beside it (name, profile)"
             )
-        if found.whole:
+        if found.coarser:
             kept = sum(part.length for part in found.header.payload_parts[: found.whole])
             raise DamagedError(
                 f"{refusal}; to recover it would give a coarser picture, authentic: of {found.header.payload_bytes:,} "

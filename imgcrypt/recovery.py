@@ -59,6 +59,12 @@ class Found:
         return self.whole == len(self.header.payload_parts)
 
     @property
+    def coarser(self) -> bool:
+        """Whether proven parts, but not all, make a coarser picture: the first layers of the picture code."""
+        net = self.header.net
+        return net is not None and not net.block_bytes and 0 < self.whole < len(self.header.payload_parts)
+
+    @property
     def complete(self) -> bool:
         """Whether all that was encrypted is there, and proven."""
         return self.authentic and self.metadata is not None

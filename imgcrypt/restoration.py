@@ -46,7 +46,7 @@ def restore(opened: Found, provider: str) -> tuple[Image, Mask, Mask]:
     """The picture, and of the payload's bytes those that do not count in it, lost or judged to be wrong, and those that
     do but are not proven: bool (n,) each."""
     header = opened.header
-    if header.net is not None and not header.net.block_bytes and not opened.authentic and opened.whole:
+    if opened.coarser:
         # The first layers are proven; nobody's word is taken for more.
         with contextlib.suppress(DamagedError):
             proven = sum(part.length for part in header.payload_parts[: opened.whole])

@@ -14,6 +14,7 @@ import reedsolo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import imgcrypt
 from imgcrypt import envelope, erasurekernels, protection, recovery, threads
 from imgcrypt.container import Content, Layout, Mode, Part, Suite
 from imgcrypt.errors import DamagedError
@@ -219,3 +220,19 @@ def test_what_recovery_takes_for_certain_is_right(
     np.testing.assert_array_equal(found.payload[certain], payload[certain])
     assert set(found.failed) <= wrong
     assert found.complete or len(wrong) > 4
+
+
+@pytest.mark.parametrize("suite", Suite)
+def test_samples_that_stand_in_for_lost_ones_are_not_called_authentic(suite: Suite) -> None:
+    image = np.random.default_rng(4).integers(0, 256, (30, 30), np.uint8)
+    content = Content(suite, Mode.RAW, 30, 30, 1, 1, None)
+    layout = Layout(9, (Part(300, 2), Part(600, 7)), False, 5)
+    file = bytearray(envelope.seal(image.reshape(-1), content, layout, KEY, envelope.Secrets.fresh()))
+    header = envelope.open_(file, KEY)[0]
+    file[header.packet_at(0) : header.packet_at(4)] = bytes(4 * header.packet_bytes)
+    found = imgcrypt.recover(file, KEY)
+    assert (found.parts, found.whole, found.complete) == (2, 1, False)
+    assert found.lost_bytes > 0
+    assert found.doubtful_bytes == 0
+    assert not found.authentic
+    np.testing.assert_array_equal(found.image[:10], image[:10])
