@@ -17,7 +17,7 @@ from imgcrypt.arrays import Bytes, Mask
 from imgcrypt.cipher.layout import pairs
 from imgcrypt.container import TAG_BYTES, Header
 from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError, WrongKeyError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Openers
 from imgcrypt.sealing import PacketCipher
 
 RUN = 16
@@ -84,7 +84,7 @@ class Found:
         return np.concatenate(places)
 
 
-def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"") -> Found:
+def open_damaged(blob: bytes | bytearray | memoryview, key: Openers, associated_data: bytes = b"") -> Found:
     """Decrypt what is there, authenticated or not, and say which bytes are lost and which in doubt.
 
     Raises:
@@ -197,7 +197,7 @@ class _Packets:
         return joined(shares), joined(missing), joined(unsure)
 
 
-def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, bytes, list[int]]:
+def _find_header(data: bytes, key: Openers, associated_data: bytes) -> tuple[Header, bytes, bytes, list[int]]:
     """The authentic header, its bytes, the file key, and where the file may begin: offsets in ``data``.
 
     The first offset is the one that the front of the data tells, the last one what its back tells. They are the same
