@@ -80,6 +80,7 @@ def decrypt(
     *,
     provider: Provider = "auto",
     quality: Quality = "best",
+    allow_loss: bool = False,
     associated_data: Buffer = b"",
 ) -> Image:
     """The picture in the bytes of an ``.imgc`` file.
@@ -90,6 +91,8 @@ def decrypt(
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
         quality: ``best``; or ``fast``, which leaves out the default net: a few tenths of a dB less, in a third of the
             time or so.
+        allow_loss: of a damaged file that its parity does not mend, take the layers that are proven: a coarser picture,
+            authentic. ``recover`` tells which it is, and opens what is not proven, too.
         associated_data: the bytes that it was made with.
 
     Returns:
@@ -102,7 +105,9 @@ def decrypt(
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    return Codec(key, provider=provider, quality=quality).decrypt(blob, associated_data=associated_data)
+    return Codec(key, provider=provider, quality=quality).decrypt(
+        blob, allow_loss=allow_loss, associated_data=associated_data
+    )
 
 
 def decrypt_picture(
@@ -111,13 +116,16 @@ def decrypt_picture(
     *,
     provider: Provider = "auto",
     quality: Quality = "best",
+    allow_loss: bool = False,
     associated_data: Buffer = b"",
 ) -> Picture:
     """As :func:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it.
 
     ``imgcrypt.pictures.encode(picture.pixels, ".png", picture.metadata)`` makes a file of both.
     """
-    return Codec(key, provider=provider, quality=quality).decrypt_picture(blob, associated_data=associated_data)
+    return Codec(key, provider=provider, quality=quality).decrypt_picture(
+        blob, allow_loss=allow_loss, associated_data=associated_data
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -239,6 +239,7 @@ class Codec:
         out: None = None,
         *,
         key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -250,6 +251,7 @@ class Codec:
         out: Out,
         *,
         key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -261,6 +263,7 @@ class Codec:
         out: Out | None = None,
         *,
         key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -272,6 +275,8 @@ class Codec:
             out: an array of the picture's shape and dtype to write it to, for gray also (H, W, 1); ``None`` makes a
                 new one. If the call fails, anything may be in it but no part of a picture that is not authentic.
             key: one that it was made for, or several of which one is, instead of the codec's.
+            allow_loss: of a damaged file that its parity does not mend, take the layers that are proven: a coarser
+                picture, authentic. ``recover`` tells which it is, and opens what is not proven, too.
             associated_data: the bytes that it was made with.
             progress: is called in this thread after each tile, with the number of tiles that are done and of all.
                 What it raises ends the call.
@@ -291,7 +296,7 @@ class Codec:
             CancelledError: the event was set, or the codec closed.
         """
         with self._call(progress, cancel):
-            picture = self._open(blob, out, key, associated_data)
+            picture = self._open(blob, out, key, allow_loss, associated_data)
         return picture.pixels if out is None else out
 
     @boundary.public
@@ -300,13 +305,14 @@ class Codec:
         blob: Buffer,
         *,
         key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
     ) -> Picture:
         """As :meth:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it."""
         with self._call(progress, cancel):
-            return self._open(blob, None, key, associated_data)
+            return self._open(blob, None, key, allow_loss, associated_data)
 
     def encrypt_many(
         self,
@@ -373,22 +379,28 @@ class Codec:
                     future.cancel()
 
     def _open(
-        self, blob: Buffer, out: np.ndarray[Any, Any] | None, key: Openers | None, associated_data: Buffer
+        self,
+        blob: Buffer,
+        out: np.ndarray[Any, Any] | None,
+        key: Openers | None,
+        allow_loss: bool,
+        associated_data: Buffer,
     ) -> Picture:
         """The picture in a file, with what is said of it; with ``out``, written there, too."""
         keys = inputs.openers(self._keys if key is None and self._keys is not None else key)
         associated_data, view = inputs.associated_data(associated_data), inputs.blob(blob)
+        allow_loss = inputs.flag(allow_loss, "allow_loss")
         place = None
         # That it is another copy of the header that holds, or another file in it, is told once it is proven.
         with contextlib.suppress(ContainerError):
             header = container.parse(view, whole=False)
             self._check_size(header.height, header.width)
             place = None if out is None or header.mode is Mode.EXACT else _check_out(out, header)
-        opened = opening.open_(view, keys, associated_data, place)
+        opened = opening.open_(view, keys, associated_data, place, allow_loss)
         header = opened.header
         self._check_size(header.height, header.width)
         found = metadata.unpack(opened.metadata)
-        pixels = payload.decode(opened.payload, header.content, self._provider, self._quality)
+        pixels = payload.decode_first(opened.payload, opened.proven, header.content, self._provider, self._quality)
         if out is not None and opened.payload is not place:
             _check_out(out, header)
             out[...] = pixels.reshape(out.shape)

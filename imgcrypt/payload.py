@@ -96,6 +96,23 @@ def decode(payload: Bytes, content: Content, provider: str, quality: str = "best
     return rebuild(payload, content, provider, quality=quality)
 
 
+def decode_first(payload: Bytes, proven: int, content: Content, provider: str, quality: str = "best") -> Image:
+    """The picture of the first ``proven`` bytes of a payload alone, coarser than that of all; alpha is opaque then.
+
+    Raises:
+        DamagedError: they show none.
+    """
+    if proven == len(payload):
+        return decode(payload, content, provider, quality)
+    if content.net is None or content.net.block_bytes:
+        raise DamagedError
+    valid = (np.arange(len(payload)) < proven).astype(np.uint8)
+    image = rebuild(payload, content, provider, valid, quality)
+    if content.channels == 4:
+        image[:, :, 3] = 255
+    return image
+
+
 def decode_front(first: Bytes, content: Content) -> Image:
     """The picture that the first part of a payload shows, in full size, without a net; alpha is opaque.
 

@@ -63,18 +63,18 @@ def number(integer: int) -> float:
     return float(value)
 
 
-def keystream_segment(image_key: bytes, stream: int, segment: int) -> bytes:
-    """All 35 rows of one keystream segment (4.2, 4.3)."""
+def keystream_segment(image_key: bytes, stream: int, segment: int, rows: int = ROWS) -> bytes:
+    """The rows of one keystream segment, or the first of them (4.2, 4.3)."""
     u = [(word // 2**12) * 2.0**-52 for word in seed_words(image_key, 0, 0, 6)]
     ex1, ex2 = 2 * u[0] - 1, 2 * u[1] - 1
     en1, en2 = u[2] + 1, u[3] + 1
     he1, he2 = (u[4] + 1) / 8, (u[5] + 1) / 8
     seeds = [(word // 2**12 + 0.5) * 2.0**-52 for word in seed_words(image_key, stream, 512 * segment, 512)]
-    words = [0] * (ROWS * LANES)
+    words = [0] * (rows * LANES)
     for lane in range(LANES):
         a, b = seeds[lane], seeds[LANES + lane]
         h1, h2 = 2 - 4 * a, 2 - 4 * b
-        for row in range(ROWS):
+        for row in range(rows):
             t = a * (1 - a)
             r = ((R3 * b + R2) * b + R1) * b + R0
             g1 = r * (1 - 8 * t)
@@ -130,8 +130,9 @@ def scrambled_places(size: int, image_key: bytes, segments: Sequence[bytes]) -> 
         return fine
     columns = math.isqrt(cells - 1) + 1
     rows = -(-cells // columns)
-    needed = math.ceil(4 * (rows + columns) / (ROWS * ROW))
-    stream = b"".join(keystream_segment(image_key, 2, segment) for segment in range(needed))
+    needed = math.ceil(4 * (rows + columns) / ROW)
+    parts = range(0, needed, ROWS)
+    stream = b"".join(keystream_segment(image_key, 2, i, min(ROWS, needed - row)) for i, row in enumerate(parts))
     words = struct.unpack_from(f"<{rows + columns}I", stream)
     coarse = list(slide(cells, columns, words[:rows], words[rows:], 2**32, 2**32))
     return [coarse[at // CELL] * CELL + at % CELL if at < cells * CELL else at for at in fine]
@@ -146,9 +147,15 @@ def basis(segment: bytes, length: int) -> Iterator[tuple[int, int, int, int]]:
             yield block + i, block + half + i, segment[ROW + at], segment[2 * ROW + at]
 
 
+def message_segments(size: int, image_key: bytes) -> list[bytes]:
+    """The keystream segments of a message, as far as it needs them: slides, basis, mask."""
+    lengths = [min(SEGMENT, size - start) for start in range(0, size, SEGMENT)]
+    return [keystream_segment(image_key, 1, i, 3 + math.ceil(length / ROW)) for i, length in enumerate(lengths)]
+
+
 def encipher(data: bytes, image_key: bytes) -> bytes:
     """The cipher of section 4."""
-    segments = [keystream_segment(image_key, 1, s) for s in range(math.ceil(len(data) / SEGMENT))]
+    segments = message_segments(len(data), image_key)
     message = bytearray(len(data))
     for byte, place in zip(data, scrambled_places(len(data), image_key, segments), strict=True):
         message[place] = byte
@@ -166,7 +173,7 @@ def encipher(data: bytes, image_key: bytes) -> bytes:
 
 def decipher(data: bytes, image_key: bytes) -> bytes:
     """The inverse of `encipher`."""
-    segments = [keystream_segment(image_key, 1, s) for s in range(math.ceil(len(data) / SEGMENT))]
+    segments = message_segments(len(data), image_key)
     message = bytearray(data)
     for segment, start in zip(segments, range(0, len(data), SEGMENT), strict=True):
         length = min(SEGMENT, len(data) - start)
