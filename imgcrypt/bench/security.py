@@ -19,7 +19,7 @@ import numpy as np
 
 from imgcrypt import cipher, container, envelope, keys, metrics, slots
 from imgcrypt.arrays import Bytes
-from imgcrypt.bench import pictures, significance, subjects
+from imgcrypt.bench import pictures, significance, steps, subjects
 from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.significance import ALPHAS, Tally
 from imgcrypt.bench.subjects import Subject
@@ -223,7 +223,7 @@ def run(images: Path | None, pairs: int, seed: int, provider: str) -> Results:
     rng = np.random.default_rng(seed)
     plain: list[Portrait] = []
     ciphertexts: list[Ciphertext] = []
-    for name, kind, picture in pictures.load(images):
+    for name, kind, picture in steps.through(list(pictures.load(images)), "pictures, gray and color"):
         plain.append(_portrait(name, kind, picture, _scores(picture, rng), rng))
         ciphertexts += [_measure(each, pairs, rng) for each in subjects.forms(name, kind, picture, provider)]
     return Results(pairs, RANDOM_PAIRS, plain, ciphertexts, _verdicts(ciphertexts), _key_space(), CAVEAT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,11 @@ from imgcrypt.bench import (
     subjects,
     timing,
 )
-from imgcrypt.bench.common import table
 from imgcrypt.bench.report import figures
 from imgcrypt.bench.report.page import Drawing, Section
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    pass
 
 NETS = (subjects.FIGURE_2_NET, timing.DEFAULT)
 """What is timed."""
@@ -124,7 +123,7 @@ def of_quality(job: Job) -> tuple[list[quality.Measured], Section]:
     )
     drawing = _draw("quality", "Mean PSNR of the pictures by rate.", figures.quality(results))
     # What quality.tables shows picture by picture would fill many pages.
-    tables = [_means(results), *quality.paper_tables(results)]
+    tables = list(quality.summary_tables(results))
     return results, Section("quality", "Quality", text, [drawing], tables)
 
 
@@ -242,21 +241,6 @@ def _stage(stage: stages.Stage, record: stages.Job) -> str:
     told = {stages.REBUILT: f"{record.psnr_db:.2f} dB", stages.PICTURE: f"entropy {stage.entropy_bits:.2f}"}
     note = told.get(stage.stage, f"entropy {stage.entropy_bits:.4f}")
     return f"{stage.stage}\n{stage.bytes:,} bytes, {note}"
-
-
-def _means(results: Sequence[quality.Measured]) -> Table:
-    rows = [
-        [
-            record.kind,
-            f"{record.rate:.2f}",
-            record.net,
-            str(len(record.pictures)),
-            *quality.score_cells(record.mean),
-        ]
-        for record in results
-    ]
-    title = f"mean PSNR and SSIM, {results[0].data_set or 'the pictures given'}"
-    return table(title, ["kind", "rate", "net", "pictures", *quality.SCORE_COLUMNS], rows, left=3)
 
 
 def _draw(name: str, caption: str, figure: Any) -> Drawing:
