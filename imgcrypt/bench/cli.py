@@ -153,6 +153,15 @@ def security(
         str | None, typer.Option(metavar="DIR", help="folder of pictures [default: a made one and the bundled one]")
     ] = None,
     pairs: Annotated[int, typer.Option(help="pairs of pictures that differ in one pixel, for each form")] = 100,
+    paper_size: Annotated[
+        bool, typer.Option("--paper-size", help="pictures of 256 x 256, whose measurements are 36,864 bytes")
+    ] = False,
+    ciphers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cipher", metavar="MODULE:FUNCTION", help="one of your own, f(payload, key, nonce); may be given again"
+        ),
+    ] = None,
     own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the pixels, keys and salts")] = 0,
@@ -161,12 +170,15 @@ def security(
     """Count what statistical tests reject of the chaos suite, beside AES and a toy cipher: tables 4 to 8."""
     _check(json)
     from imgcrypt.bench import security as bench
-    from imgcrypt.bench import security_tables
+    from imgcrypt.bench import security_tables, subjects
     from imgcrypt.bench.common import finish
 
     with steps.shown():
-        results = bench.run(None if images is None else Path(images), pairs, seed, provider)
+        others = {name.rpartition(":")[2]: subjects.load(name) for name in ciphers or ()}
+        side = bench.PAPER_SIDE if paper_size else None
+        results = bench.run(None if images is None else Path(images), pairs, seed, provider, others, side)
     settings = {"images": images is not None, "pairs": pairs, "seed": seed, "provider": provider}
+    settings |= {"paper_size": paper_size, "ciphers": ciphers or []}
     finish("security", settings, results, security_tables.tables(results), json)
 
 
