@@ -294,8 +294,8 @@ def _bd_rates(results: Sequence[Measured]) -> Iterator[Table]:
             f"BD-rate against {OTHER}",
             ["folder", "kind", "net", "bytes at the same PSNR"],
             rows,
-            "Of the means at rates at which no picture comes back exactly; whole files, headers and tags included. Below "
-            "0, ours take fewer bytes.",
+            "Of the means at rates at which no picture comes back exactly; whole files, headers and tags included. "
+            "Below 0, ours take fewer bytes.",
             left=3,
         )
 

@@ -67,7 +67,7 @@ def _correlation(results: Results) -> Table:
     return table(
         "table 4: correlation of neighbors",
         [*SUBJECT, *metrics.DIRECTIONS, f"of {results.random_pairs:,} pairs", f"rejected of {3 * results.pairs}"],
-        rows,
+        _grouped(rows),
         f"All pairs of neighbors in one ciphertext, and {results.random_pairs:,} random ones: by these, random bytes "
         f"are beyond ±{reach:.3f} one time in 20, and a paper's third digit says nothing. {REJECTED} Three directions "
         f"are three tests. {AES}",
@@ -97,7 +97,7 @@ def _entropy(results: Results) -> Table:
     return table(
         "table 5: entropy of the histogram in bits a byte, and its chi-square",
         [*SUBJECT, "bytes", "entropy", "ideal", rejected, "chi-square", rejected],
-        rows,
+        _grouped(rows),
         f"Ideal: the mean of as many random bytes. {REJECTED} Chi-square, which is above 293.2, 310.5 and 330.5 then, "
         "tests almost the same: what it rejects, entropy does.",
         left=3,
@@ -138,7 +138,7 @@ def _local_entropy(results: Results) -> Table:
             f"rejected of {results.pairs}",
             "outside the customary",
         ],
-        rows,
+        _grouped(rows),
         f"{blocks} blocks: {right}. {REJECTED} The customary intervals of this paper and others, {customary}, divide "
         f"by {blocks} instead of its square root: random bytes fall outside 72, 64 and 55 times in 100. A ciphertext "
         f"of 192 x 192, which a picture of 256 x 256 has in the paper, does not hold {blocks} blocks.",
@@ -173,7 +173,7 @@ def _differential(results: Results, measure: str, title: str) -> Table:
     return table(
         title,
         [*SUBJECT, "mean", "least", "most", f"critical at {ALPHAS[0]}", f"rejected of {pairs}", "no effect"],
-        rows,
+        _grouped(rows),
         f"Ideal: {ideal:.5f}. {pairs} pairs of pictures that differ in one sample by one level. {REJECTED} {AES} "
         "Critical values are those of the actual size; the paper takes those of 256 x 256. "
         '"No effect": measurements are rounded, so that this share of such changes leaves all of them as they were. '
@@ -278,6 +278,13 @@ def _verdicts(results: Results) -> Table:
         + results.caveat,
         left=3,
     )
+
+
+def _grouped(rows: list[list[str]]) -> list[list[str]]:
+    """The rows of each picture together, the paper's, which come first, above ours."""
+    named = [paper.picture_name(row[0].removesuffix(" gray").removesuffix(" color")) for row in rows]
+    first = {name: named.index(name) for name in named}
+    return [row for _, row in sorted(zip(named, rows, strict=True), key=lambda pair: first[pair[0]])]
 
 
 def _lines(results: Results) -> Iterator[tuple[list[str], Portrait, Row | None]]:

@@ -113,7 +113,7 @@ def tables(results: Sequence[Timed]) -> Iterator[Table]:
                     *_what(record, part),
                     NONE if printed is None else f"{printed:.2f}",
                     f"{taken.median:.5f} ± {taken.spread:.0%}",
-                    NONE if faster is None else f"{faster:,.0f}",
+                    NONE if faster is None else f"{faster:,.1f}",
                 ]
             )
     providers = ", ".join(dict.fromkeys(record.provider for record in results if record.provider))
