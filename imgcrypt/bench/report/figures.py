@@ -39,8 +39,6 @@ NOTHING: Bytes = np.full((8, 8), 255, np.uint8)
 """Stands for a picture of which nothing is left."""
 MIDDLE = 192
 """Pixels a side that are shown of what has fine detail: each is one of the figure's or more."""
-TALLEST = 4
-"""Where peaks of histograms are cut off, in times of the average."""
 CHANNELS = ("#c0392b", "#2e8b57", "#2a5db0")
 
 
@@ -151,9 +149,11 @@ def histograms(results: security.Results, picture: str) -> Figure:
     by_kind = {kind: _portraits(results, picture, kind) for kind in kinds}
     columns = max(len(portraits) for portraits in by_kind.values())
     figure = _figure(len(kinds) * 2.0)
-    axes = figure.subplots(len(kinds), columns, sharex=True, sharey="row", squeeze=False)
+    axes = figure.subplots(len(kinds), columns, sharex=True, squeeze=False)
     for line, (kind, portraits) in zip(axes, by_kind.items(), strict=True):
-        line[0].set_ylim(0, min(1.05 * max(map(_peak, portraits.values())), TALLEST))
+        plain, *enciphered = map(_peak, portraits.values())
+        for axis, peak in zip(line, (plain, *[max(2.0, *enciphered)] * len(enciphered)), strict=False):
+            axis.set_ylim(0, 1.05 * peak)
         for axis in line[len(portraits) :]:
             axis.set_axis_off()
         for axis, (name, portrait) in zip(line, portraits.items(), strict=False):
@@ -162,16 +162,6 @@ def histograms(results: security.Results, picture: str) -> Figure:
     figure.supxlabel("value of a byte", fontsize=TEXT)
     figure.supylabel("times as often as the average value", fontsize=TEXT)
     return figure
-
-
-def cut_off(results: security.Results, picture: str) -> bool:
-    """Whether a histogram of :func:`histograms` is higher than what it shows."""
-    return any(
-        _peak(portrait) > TALLEST
-        for plain in results.pictures
-        if plain.picture == picture
-        for portrait in _portraits(results, picture, plain.kind).values()
-    )
 
 
 def attacks(results: attack.Results, planes: Mapping[attack.Shown, Bytes]) -> Figure:

@@ -190,9 +190,8 @@ def of_security(job: Job) -> tuple[security.Results, Section]:
         shown = f"Figure 5: neighbors in {picture}, gray, and in its ciphertexts, and their correlation r."
         drawings.append(_chart(f"scatter-{picture}", shown, figures.scatter(results, picture)))
         shown = (
-            f"Figure 9: histograms of {picture} and of its ciphertexts, each row on a scale of its own"
-            + (f"; what is above {figures.TALLEST} times the average is cut off" * figures.cut_off(results, picture))
-            + ". Three lines are red, green and blue."
+            f"Figure 9: histograms of {picture} and of its ciphertexts, each plain one on a scale of its own. Three "
+            "lines are red, green and blue."
         )
         drawings.append(_chart(f"histograms-{picture}", shown, figures.histograms(results, picture)))
     return results, Section(
