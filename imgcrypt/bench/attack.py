@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import imgcrypt
 from imgcrypt import cipher, container, envelope
 from imgcrypt.arrays import Bytes
-from imgcrypt.bench import cryptanalysis, pictures
+from imgcrypt.bench import cryptanalysis, pictures, steps
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.cryptanalysis import EquivalentKey
 from imgcrypt.keys import RawKey
@@ -168,7 +168,7 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
     show = show or (lambda shown, plane: None)
     show(Shown(None, PICTURE), truth)
     attacks, one_pixel, ciphertexts = [], [], []
-    for bound_to, victim in _victims(size, rng).items():
+    for bound_to, victim in steps.through(list(_victims(size, rng).items()), "victims"):
         target = victim(truth.reshape(-1))
         show(Shown(bound_to, CIPHERTEXT), target.reshape(truth.shape))
         for attack, recover in _attacks(others, known, pixels, rng).items():

@@ -19,7 +19,7 @@ import imgcrypt
 from imgcrypt import cipher, container, envelope
 from imgcrypt import threads as available
 from imgcrypt.arrays import Bytes
-from imgcrypt.bench import stopwatch
+from imgcrypt.bench import steps, stopwatch
 from imgcrypt.bench.common import NONE, BenchError, size_text, table
 from imgcrypt.bench.stopwatch import Summary
 from imgcrypt.chunks import ChunkCipher
@@ -103,9 +103,9 @@ def run(sizes: Sequence[int], threads: Sequence[int], repeats: int) -> list[Spee
     if bad := [count for count in threads if not 1 <= count <= all_threads()]:
         raise BenchError(f"cannot run {bad[0]} threads; this process may use 1 to {all_threads()}")
     results = []
-    for count in threads:
+    for count, size in steps.through([(count, size) for count in threads for size in sizes], "payloads"):
         with _threads(count), ThreadPoolExecutor(count) as pool:
-            results += [_measure(size, count, repeats, pool) for size in sizes]
+            results.append(_measure(size, count, repeats, pool))
     return results
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from imgcrypt import files
+from imgcrypt.bench import steps
 from imgcrypt.shell import ZooOption, leave_output, run
 
 
@@ -58,7 +59,8 @@ def cipher(
     _check(json)
     counts = [bench.all_threads() if text == "all" else _number(text, "--threads") for text in _list(threads)]
     settings = {"sizes": [parse_size(text) for text in _list(sizes)], "threads": list(dict.fromkeys(counts))}
-    results = bench.run(**settings, repeats=repeats)
+    with steps.shown():
+        results = bench.run(**settings, repeats=repeats)
     finish("cipher", settings | {"repeats": repeats}, results, bench.tables(results), json)
 
 
@@ -125,19 +127,24 @@ def quality(
     images: Annotated[list[str], typer.Option(metavar="DIR", help="folder of pictures; may be given again")],
     nets: Annotated[str, typer.Option(help="names, or kinds as fclbcnn and dct [default: all]")] = "",
     rates: Annotated[str, typer.Option(help="bytes of measurements per sample [default: all]")] = "",
+    summary: Annotated[
+        bool | None,
+        typer.Option("--summary/--pictures", help="means alone, or each picture too [default: that, up to 24]"),
+    ] = None,
     own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     json: JsonOption = None,
 ) -> None:
-    """Measure PSNR and SSIM of every picture after the job: tables 1, 2 and 3."""
+    """Measure PSNR, SSIM and MS-SSIM of every picture after the job: tables 1, 2 and 3; and BD-rate against AVIF."""
     _check(json)
     wanted = [_rate(text) for text in _list(rates)]
     from imgcrypt.bench import quality as bench
     from imgcrypt.bench.common import finish
 
-    results = bench.run([Path(folder) for folder in images], _list(nets), wanted, provider)
+    with steps.shown():
+        results = bench.run([Path(folder) for folder in images], _list(nets), wanted, provider)
     settings = {"nets": _list(nets), "rates": wanted, "provider": provider}
-    finish("quality", settings, results, bench.tables(results), json)
+    finish("quality", settings, results, bench.tables(results, summary), json)
 
 
 @app.command()
@@ -146,6 +153,15 @@ def security(
         str | None, typer.Option(metavar="DIR", help="folder of pictures [default: a made one and the bundled one]")
     ] = None,
     pairs: Annotated[int, typer.Option(help="pairs of pictures that differ in one pixel, for each form")] = 100,
+    paper_size: Annotated[
+        bool, typer.Option("--paper-size", help="pictures of 256 x 256, whose measurements are 36,864 bytes")
+    ] = False,
+    ciphers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cipher", metavar="MODULE:FUNCTION", help="one of your own, f(payload, key, nonce); may be given again"
+        ),
+    ] = None,
     own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the pixels, keys and salts")] = 0,
@@ -154,11 +170,15 @@ def security(
     """Count what statistical tests reject of the chaos suite, beside AES and a toy cipher: tables 4 to 8."""
     _check(json)
     from imgcrypt.bench import security as bench
-    from imgcrypt.bench import security_tables
+    from imgcrypt.bench import security_tables, subjects
     from imgcrypt.bench.common import finish
 
-    results = bench.run(None if images is None else Path(images), pairs, seed, provider)
+    with steps.shown():
+        others = {name.rpartition(":")[2]: subjects.load(name) for name in ciphers or ()}
+        side = bench.PAPER_SIDE if paper_size else None
+        results = bench.run(None if images is None else Path(images), pairs, seed, provider, others, side)
     settings = {"images": images is not None, "pairs": pairs, "seed": seed, "provider": provider}
+    settings |= {"paper_size": paper_size, "ciphers": ciphers or []}
     finish("security", settings, results, security_tables.tables(results), json)
 
 
@@ -184,7 +204,9 @@ def timing(
 
     if threads is not None:
         bench.use_threads(threads)
-    pictures, cold = bench.run(sides, _list(nets), provider, repeats, seed), coldstart.run(provider, repeats, seed)
+    with steps.shown():
+        pictures = bench.run(sides, _list(nets), provider, repeats, seed)
+        cold = coldstart.run(provider, repeats, seed)
     settings = {
         "sizes": sides,
         "nets": _list(nets),
@@ -213,7 +235,8 @@ def attack(
     from imgcrypt.bench import attack as bench
     from imgcrypt.bench.common import finish
 
-    results = bench.run(None if images is None else Path(images), size, counts, seed)
+    with steps.shown():
+        results = bench.run(None if images is None else Path(images), size, counts, seed)
     settings = {"size": size, "known": counts, "seed": seed, "images": images is not None}
     finish("attack", settings, results, bench.tables(results), json)
 
@@ -234,7 +257,8 @@ def robustness(
     from imgcrypt.bench import robustness as bench
     from imgcrypt.bench.common import finish
 
-    results = bench.run(None if images is None else Path(images), net, seed, provider)
+    with steps.shown():
+        results = bench.run(None if images is None else Path(images), net, seed, provider)
     settings = {"net": net, "provider": provider, "seed": seed, "images": images is not None}
     finish("robustness", settings, results, bench.tables(results), json)
 
@@ -266,8 +290,8 @@ def report(
     from imgcrypt.bench.common import finish
     from imgcrypt.bench.report import report as bench
 
-    with bench.progress() as tell:
-        results, sections = bench.run(None if images is None else Path(images), provider, seed, tell=tell)
+    with steps.shown():
+        results, sections = bench.run(None if images is None else Path(images), provider, seed)
     files.write(output, bench.html(results, sections).encode(), force=True)
     drawings = [drawing for section in sections for drawing in section.drawings]
     for drawing in drawings if png is not None else ():

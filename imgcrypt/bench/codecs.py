@@ -1,20 +1,30 @@
-"""What stands beside the nets: the zonal DCT, and JPEG, WebP and AVIF at a net's bytes.
+"""What stands beside the nets: the zonal DCT, and JPEG, WebP, AVIF and JPEG XL at the bytes of our whole files.
 
-No encryption, no fixed places, nothing that stands damage; nothing is trained on the pictures that are measured.
+No encryption; nothing is trained on the pictures that are measured.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
+import io
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench.pictures import COLOR, GRAY
 from imgcrypt.opencv import cv2
+
+
+class Coded(NamedTuple):
+    """A picture after coding and decoding, in the same shape, and the bytes that it took."""
+
+    picture: Bytes
+    size: int
 
 
 class Codec(ABC):
@@ -24,22 +34,22 @@ class Codec(ABC):
     kinds: ClassVar[tuple[str, ...]] = (GRAY, COLOR)
 
     @abstractmethod
-    def through(self, picture: Bytes, rate: float) -> Bytes | None:
-        """The picture after coding and decoding at a rate.
+    def through(self, picture: Bytes, size: int) -> Coded | None:
+        """The picture after coding and decoding in so many bytes at most.
 
         Args:
             picture: uint8 (H, W) or (H, W, 3) RGB, of one of the ``kinds``.
-            rate: bytes for each sample, above 0 and up to 1.
+            size: bytes, at least 1.
 
         Returns:
-            The picture in the same shape, or ``None`` if it does not fit in so few bytes.
+            ``None`` if it does not fit in so few bytes.
         """
 
 
 class ZonalDct(Codec):
     """The low frequencies of a 32 x 32 DCT, a byte each: the plainest sampling to compare nets with.
 
-    The rate is that of whole blocks: the nearest number of coefficients is kept, but at least one.
+    The bytes are those of whole blocks at the same rate: the nearest number of coefficients is kept, but at least one.
     """
 
     name = "dct"
@@ -53,11 +63,11 @@ class ZonalDct(Codec):
     Fitted to the size that one in ten thousand exceeds, over the luma of BSDS500 train; one larger is cut to it.
     """
 
-    def through(self, picture: Bytes, rate: float) -> Bytes:
+    def through(self, picture: Bytes, size: int) -> Coded:
         height, width = picture.shape
         padded = np.pad(picture, [(0, -length % self.BLOCK) for length in picture.shape], "edge")
-        pixels = self.rebuild(self.sample(padded, max(1, round(rate * self.BLOCK**2))))
-        return pixels[:height, :width]
+        coefficients = self.sample(padded, min(max(1, round(size / picture.size * self.BLOCK**2)), self.BLOCK**2))
+        return Coded(self.rebuild(coefficients)[:height, :width], coefficients.size)
 
     def sample(self, picture: Bytes, count: int) -> Bytes:
         """The first ``count`` coefficients of each block: uint8 (32 h, 32 w) -> uint8 (h, w, count)."""
@@ -95,51 +105,87 @@ class ZonalDct(Codec):
 
 
 class ImageFormat(Codec):
-    """A format of image files: of the qualities whose whole file fits in the bytes, the best."""
+    """A format of image files: of the qualities whose whole file fits in the bytes, the best.
 
-    suffix: ClassVar[str]
-    options: ClassVar[list[int]]
-    """OpenCV's, up to the quality, which is a number from 1 to 100."""
+    ``grades``: how many qualities there are, from 0, the worst, up.
+    """
 
-    def through(self, picture: Bytes, rate: float) -> Bytes | None:
-        stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-        low, high, best = 1, 100, None
+    grades: ClassVar[int] = 101
+
+    def through(self, picture: Bytes, size: int) -> Coded | None:
+        low, high, best = 0, self.grades - 1, None
         while low <= high:
             middle = (low + high) // 2
-            encoded = cv2.imencode(self.suffix, stored, [*self.options, middle])[1]
-            if len(encoded) <= rate * picture.size:
+            encoded = self.encode(picture, middle)
+            if len(encoded) <= size:
                 low, best = middle + 1, encoded
             else:
                 high = middle - 1
         if best is None:
             return None
-        back = cv2.imdecode(best, cv2.IMREAD_COLOR if picture.ndim == 3 else cv2.IMREAD_GRAYSCALE)
-        return np.asarray(cv2.cvtColor(back, cv2.COLOR_BGR2RGB) if picture.ndim == 3 else back, np.uint8)
+        back = np.asarray(self.decode(best, picture.ndim), np.uint8)
+        return Coded(back, len(best))
+
+    @abstractmethod
+    def encode(self, picture: Bytes, grade: int) -> bytes:
+        """The whole file."""
+
+    def decode(self, data: bytes, axes: int) -> Any:
+        """Its picture, (H, W) for 2 axes or (H, W, 3) for 3."""
+        return Image.open(io.BytesIO(data)).convert("L" if axes == 2 else "RGB")
+
+
+def _save(picture: Bytes, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, kind, **options)
+    return out.getvalue()
 
 
 class Jpeg(ImageFormat):
-    """JPEG with optimized Huffman tables."""
+    """JPEG, progressive, with optimized Huffman tables, colors at half the resolution."""
 
     name = "jpeg"
-    suffix = ".jpg"
-    options: ClassVar = [cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_QUALITY]
+
+    def encode(self, picture: Bytes, grade: int) -> bytes:
+        return _save(picture, "JPEG", quality=max(grade, 1), optimize=True, progressive=True)
 
 
 class WebP(ImageFormat):
-    """Lossy WebP."""
+    """Lossy WebP, whose colors have half the resolution always."""
 
     name = "webp"
-    suffix = ".webp"
-    options: ClassVar = [cv2.IMWRITE_WEBP_QUALITY]
+
+    def encode(self, picture: Bytes, grade: int) -> bytes:
+        return _save(picture, "WEBP", quality=grade)
 
 
 class Avif(ImageFormat):
-    """AVIF."""
+    """AVIF with colors at full resolution, or none, at Pillow's default speed."""
 
     name = "avif"
-    suffix = ".avif"
-    options: ClassVar = [cv2.IMWRITE_AVIF_QUALITY]
+
+    def encode(self, picture: Bytes, grade: int) -> bytes:
+        return _save(picture, "AVIF", quality=grade, subsampling="4:0:0" if picture.ndim == 2 else "4:4:4")
 
 
-CODECS: dict[str, Codec] = {codec.name: codec for codec in (ZonalDct(), Jpeg(), WebP(), Avif())}
+class JpegXl(ImageFormat):
+    """Lossy JPEG XL at libjxl's default effort; grades stand for distances from 24 to 0.05."""
+
+    name = "jpegxl"
+    grades = 128
+
+    def encode(self, picture: Bytes, grade: int) -> bytes:
+        distance = 24 * (0.05 / 24) ** (grade / (self.grades - 1))
+        data: bytes = _imagecodecs().jpegxl_encode(picture, distance=distance, effort=7, numthreads=1)
+        return data
+
+    def decode(self, data: bytes, axes: int) -> Any:
+        return _imagecodecs().jpegxl_decode(data)
+
+
+def _imagecodecs() -> Any:
+    return importlib.import_module("imagecodecs")
+
+
+CODECS: dict[str, Codec] = {codec.name: codec for codec in (ZonalDct(), Jpeg(), WebP(), Avif(), JpegXl())}
 """By name, in the order in which they are measured."""

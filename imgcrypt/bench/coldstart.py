@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import imgcrypt
 from imgcrypt import pictures
-from imgcrypt.bench import stopwatch
+from imgcrypt.bench import steps, stopwatch
 from imgcrypt.bench.common import BenchError, table
 from imgcrypt.bench.pictures import waves
 from imgcrypt.bench.stopwatch import Summary
@@ -60,7 +60,7 @@ def run(provider: str, repeats: int, seed: int = 0) -> list[ColdStart]:
         }
         _seconds(["enc", str(picture), *options])
         times: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(repeats):
+        for _ in steps.through(range(repeats), "cold starts"):
             for name, arguments in commands.items():
                 times[name].append(_seconds(arguments))
     return [ColdStart(name, stopwatch.summary(taken)) for name, taken in times.items()]

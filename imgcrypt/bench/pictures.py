@@ -116,6 +116,12 @@ def random_window(photograph: Bytes, size: int, rng: np.random.Generator) -> Byt
     return photograph[top : top + size, left : left + size]
 
 
+def resized(samples: Bytes, side: int) -> Bytes:
+    """The middle square of a picture, uint8 (H, W) or (H, W, 3), with so many pixels a side."""
+    square = middle(samples, min(samples.shape[:2]))
+    return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def middle(samples: Bytes, side: int) -> Bytes:
     """So many pixels a side out of a picture's middle, or all that it has."""
     top, left = (max(0, length - side) // 2 for length in samples.shape[:2])

@@ -1,13 +1,15 @@
 """``bench quality``: what the pictures look like after the job, beside the paper's tables 1, 2 and 3.
 
 Every picture goes through imgcrypt.encrypt and imgcrypt.decrypt: the exported ONNX nets with their 8-bit measurements.
-Beside them the zonal DCT, JPEG, WebP and AVIF. PSNR and SSIM compare 8-bit samples. Gray is ITU-R BT.601 luma.
+Beside them the zonal DCT at a net's rate, and JPEG, WebP, AVIF and JPEG XL at the bytes of our whole file: what
+the default net's ``.imgc`` takes at that rate. PSNR, SSIM and MS-SSIM compare 8-bit samples. Gray is ITU-R BT.601 luma.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,8 +20,8 @@ import numpy as np
 import imgcrypt
 from imgcrypt import inputs
 from imgcrypt.arrays import Bytes
-from imgcrypt.bench import paper, pictures, ssim
-from imgcrypt.bench.codecs import CODECS
+from imgcrypt.bench import paper, pictures, ssim, steps
+from imgcrypt.bench.codecs import CODECS, Codec, Coded, ImageFormat
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.pictures import COLOR, GRAY
 from imgcrypt.metrics import psnr
@@ -33,7 +35,13 @@ BSDS500_TEST = (200, frozenset({"100007", "100039", "10081", "101027"}))
 """How many pictures that folder has, and the names of some of them."""
 PRINTED = {"reconnet": "ReconNet", "dr2net": "DR2-Net", "msrnet": "MSRNet"}
 """The paper's name for a net of others; each other net is held against the paper's own."""
-SCORE_COLUMNS = ("PSNR dB", "paper", "ours - paper", "SSIM", "paper", "ours - paper")
+SCORE_COLUMNS = ("PSNR dB", "paper", "ours - paper", "SSIM", "paper", "ours - paper", "MS-SSIM", "bytes a sample")
+OTHER = "avif"
+"""What the default net is held against in bytes for the same PSNR."""
+EXACT_DB = 100.0
+"""What a picture without any error counts as in a mean."""
+SHOWN = 24
+"""Pictures of a folder that are shown one by one; of more only the means are, unless all are asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,15 +50,20 @@ class Method:
 
     name: str
     rate: float
-    through: Callable[[Bytes], Bytes | None]
+    through: Callable[[Bytes], Coded | None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-    """Of a picture, or the mean of many: ours, and the paper's where it prints them."""
+    """Of a picture, or the mean of many: ours, and the paper's where it prints them.
+
+    ``bytes_per_sample`` is of the whole file; ``ms_ssim`` is None where a picture is too small for it.
+    """
 
     psnr_db: float
     ssim: float
+    ms_ssim: float | None = None
+    bytes_per_sample: float | None = None
     paper_psnr_db: float | None = None
     paper_ssim: float | None = None
 
@@ -103,13 +116,19 @@ def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], pr
         paths = pictures.paths(folder)
         measured: dict[tuple[str, Method], list[PictureScore]] = {}
         counts = dict.fromkeys(methods, 0)
-        for path in paths:
+        for path in steps.through(paths, f"pictures of {folder.name}"):
             for kind, picture in pictures.read(path).items():
                 counts[kind] += 1
                 for method in methods[kind]:
-                    if (back := method.through(picture)) is None:
+                    if (coded := method.through(picture)) is None:
                         continue
-                    row = PictureScore(name=path.stem, psnr_db=psnr(picture, back), ssim=similarity(picture, back))
+                    row = PictureScore(
+                        name=path.stem,
+                        psnr_db=psnr(picture, coded.picture),
+                        ssim=similarity(picture, coded.picture),
+                        ms_ssim=ssim.multi_scale(picture, coded.picture),
+                        bytes_per_sample=coded.size / picture.size,
+                    )
                     measured.setdefault((kind, method), []).append(row)
         data_set = _data_set(paths)
         results += [
@@ -123,16 +142,39 @@ def run(folders: Sequence[Path], nets: Sequence[str], rates: Sequence[float], pr
     return results
 
 
-def tables(results: Sequence[Measured]) -> Iterator[Table]:
-    """Each net picture by picture, then the paper's tables."""
+def tables(results: Sequence[Measured], summary: bool | None = None) -> Iterator[Table]:
+    """Each net picture by picture unless only a ``summary`` is wanted; then means, the paper's tables, and BD-rates.
+
+    ``None`` leaves out single pictures where a folder has more than SHOWN.
+    """
     for record in results:
+        if summary or (summary is None and len(record.pictures) > SHOWN):
+            continue
         rows = [[row.name, *score_cells(row)] for row in record.pictures]
         yield table(
             f"{record.folder}: {record.net}, {record.kind}, rate {record.rate:.2f}",
             ["picture", *SCORE_COLUMNS],
             [*rows, ["mean", *score_cells(record.mean)]],
         )
+    yield from summary_tables(results)
+
+
+def summary_tables(results: Sequence[Measured]) -> Iterator[Table]:
+    """Means, the paper's tables, and BD-rates."""
+    rows = [
+        [
+            record.folder,
+            record.kind,
+            f"{record.rate:.2f}",
+            record.net,
+            str(len(record.pictures)),
+            *score_cells(record.mean),
+        ]
+        for record in results
+    ]
+    yield table("means", ["folder", "kind", "rate", "net", "pictures", *SCORE_COLUMNS], rows, left=4)
     yield from paper_tables(results)
+    yield from _bd_rates(results)
 
 
 def paper_tables(results: Sequence[Measured]) -> Iterator[Table]:
@@ -164,7 +206,8 @@ def _methods(nets: Sequence[str], rates: Sequence[float], provider: str) -> dict
             for rate in beside:
                 if not 0 < rate <= 1:
                     raise BenchError(f"{name} cannot be measured at rate {rate}; give one above 0 and up to 1")
-                methods[kind].append(Method(name, rate, functools.partial(codec.through, rate=rate)))
+                through = functools.partial(_coded, codec=codec, rate=rate, provider=provider)
+                methods[kind].append(Method(name, rate, through))
     return methods
 
 
@@ -183,11 +226,78 @@ def _is_named(name: str, wanted: str) -> bool:
     return f"{name}-".startswith(f"{wanted}-")
 
 
-def _through(picture: Bytes, entry: zoo.Entry, rate: float, provider: str) -> Bytes:
+def _through(picture: Bytes, entry: zoo.Entry, rate: float, provider: str) -> Coded:
     """Encrypted, and decrypted again."""
     key = imgcrypt.Key.generate()
     blob = imgcrypt.encrypt(picture, key, net=entry.name, rate=rate, provider=inputs.provider(provider))
-    return np.asarray(imgcrypt.decrypt(blob, key, provider=inputs.provider(provider)), np.uint8)
+    back = imgcrypt.decrypt(blob, key, provider=inputs.provider(provider))
+    return Coded(np.asarray(back, np.uint8), len(blob))
+
+
+def _coded(picture: Bytes, codec: Codec, rate: float, provider: str) -> Coded | None:
+    """By a codec: a format of files may take as many bytes as our file of this rate."""
+    if not isinstance(codec, ImageFormat):
+        return codec.through(picture, max(1, round(rate * picture.size)))
+    return codec.through(picture, _file_bytes(picture.tobytes(), picture.shape, rate, provider))
+
+
+@functools.lru_cache(maxsize=64)
+def _file_bytes(samples: bytes, shape: tuple[int, ...], rate: float, provider: str) -> int:
+    """The whole ``.imgc`` of a picture by the default net; at a rate that it does not serve, the bytes of the rate."""
+    picture = np.frombuffer(samples, np.uint8).reshape(shape)
+    if not zoo.choose(None, None, 1 if len(shape) == 2 else 3).serves(rate, 1 if len(shape) == 2 else 3):
+        return max(1, round(rate * picture.size))
+    key = imgcrypt.Key.generate()
+    return len(imgcrypt.encrypt(picture, key, rate=rate, provider=inputs.provider(provider)))
+
+
+def bd_rate(ours: Sequence[Score], others: Sequence[Score]) -> float | None:
+    """How many more bytes ours take for the same PSNR, as a share: below 0 they take fewer (Bjontegaard 2001).
+
+    The logarithm of the bytes is interpolated over PSNR by monotone cubics, and averaged over the PSNR that both reach.
+
+    Returns:
+        ``None`` where that is nothing, or either has fewer than two points.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    curves = []
+    for scores in (ours, others):
+        points = sorted((score.psnr_db, score.bytes_per_sample or 0) for score in scores)
+        points = [point for point in points if math.isfinite(point[0]) and point[1] > 0]
+        if len(points) < 2 or len({decibels for decibels, _ in points}) < len(points):
+            return None
+        decibels, sizes = zip(*points, strict=True)
+        curves.append(PchipInterpolator(decibels, np.log(sizes)))
+    low, high = max(curve.x[0] for curve in curves), min(curve.x[-1] for curve in curves)
+    if low >= high:
+        return None
+    mine, other = (curve.integrate(low, high) / (high - low) for curve in curves)
+    return math.exp(mine - other) - 1
+
+
+def _bd_rates(results: Sequence[Measured]) -> Iterator[Table]:
+    """A line for each folder and kind: the default net against OTHER."""
+    rows = []
+    for folder, kind in dict.fromkeys((record.folder, record.kind) for record in results):
+        means = {
+            name: [
+                record.mean for record in results if (record.folder, record.kind, record.net) == (folder, kind, name)
+            ]
+            for name in dict.fromkeys(record.net for record in results)
+        }
+        for name, scores in means.items():
+            if name.partition("-")[0] == zoo.DEFAULT and (rate := bd_rate(scores, means.get(OTHER, ()))) is not None:
+                rows.append([folder, kind, name, f"{rate:+.1%}"])
+    if rows:
+        yield table(
+            f"BD-rate against {OTHER}",
+            ["folder", "kind", "net", "bytes at the same PSNR"],
+            rows,
+            "Of the means at rates at which no picture comes back exactly; whole files, headers and tags included. "
+            "Below 0, ours take fewer bytes.",
+            left=3,
+        )
 
 
 def _data_set(paths: Sequence[Path]) -> str | None:
@@ -213,9 +323,21 @@ def _record(folder: str, data_set: str | None, kind: str, method: Method, rows: 
         elif name == "lena" and other == paper.OWN:
             figures = paper.lena(kind, rate)
         scores.append(_beside(row, figures))
-    mean = Score(psnr_db=statistics.fmean(row.psnr_db for row in rows), ssim=statistics.fmean(row.ssim for row in rows))
+    mean = _mean(rows)
     figures = paper.bsds500(other, kind, rate) if data_set == BSDS500 else (printed.get("mean"), None)
     return Measured(folder, data_set, kind, method.name, rate, _beside(mean, figures), scores)
+
+
+def _mean(rows: Sequence[Score]) -> Score:
+    """A picture that came back exactly, of infinite PSNR, counts as EXACT_DB: else one would make the mean infinite."""
+    scales = [row.ms_ssim for row in rows if row.ms_ssim is not None]
+    sizes = [row.bytes_per_sample for row in rows if row.bytes_per_sample is not None]
+    return Score(
+        psnr_db=statistics.fmean(min(row.psnr_db, EXACT_DB) for row in rows),
+        ssim=statistics.fmean(row.ssim for row in rows),
+        ms_ssim=statistics.fmean(scales) if len(scales) == len(rows) else None,
+        bytes_per_sample=statistics.fmean(sizes) if len(sizes) == len(rows) else None,
+    )
 
 
 def _beside(score: AnyScore, figures: tuple[float | None, float | None] | None) -> AnyScore:
@@ -230,6 +352,8 @@ def score_cells(score: Score) -> list[str]:
     for ours, printed, digits in ((score.psnr_db, score.paper_psnr_db, 2), (score.ssim, score.paper_ssim, 4)):
         cells.append(f"{ours:.{digits}f}")
         cells += [NONE, NONE] if printed is None else [f"{printed:.{digits}f}", f"{ours - printed:+.{digits}f}"]
+    cells.append(NONE if score.ms_ssim is None else f"{score.ms_ssim:.4f}")
+    cells.append(NONE if score.bytes_per_sample is None else f"{score.bytes_per_sample:.4f}")
     return cells
 
 

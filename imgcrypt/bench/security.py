@@ -11,15 +11,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from imgcrypt import cipher, container, envelope, keys, metrics, slots
 from imgcrypt.arrays import Bytes
-from imgcrypt.bench import pictures, significance, subjects
+from imgcrypt.bench import pictures, significance, steps, subjects
 from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.significance import ALPHAS, Tally
 from imgcrypt.bench.subjects import Subject
@@ -47,6 +48,8 @@ CORRELATION = "correlation"
 WAYS = ENCRYPT, DECRYPT = "encrypt", "decrypt"
 DEPENDENT = Setting(AES, FIXED)
 """Its ciphertexts are all but equal, so that many of them score what one does."""
+PAPER_SIDE = 256
+"""Pixels a side of the paper's gray pictures: 64 blocks, whose measurements are 36,864 bytes."""
 MOST_PAIRS = 100_000
 RANDOM_PAIRS = 5000
 """Pairs of neighbors that papers use to draw for a correlation."""
@@ -202,7 +205,14 @@ class Results:
     caveat: str
 
 
-def run(images: Path | None, pairs: int, seed: int, provider: str) -> Results:
+def run(
+    images: Path | None,
+    pairs: int,
+    seed: int,
+    provider: str,
+    others: Mapping[str, subjects.Encrypt] = MappingProxyType({}),
+    side: int | None = None,
+) -> Results:
     """Measure plain pictures, their ciphertexts, and what a changed pixel or key bit does to these.
 
     Pictures follow each other, one sample changed by one level each time; two of them make a pair, and no picture is in
@@ -213,19 +223,28 @@ def run(images: Path | None, pairs: int, seed: int, provider: str) -> Results:
         pairs: how many for each picture and form, 1 to MOST_PAIRS.
         seed: of everything random here, salts and file keys included.
         provider: what runs the nets.
+        others: ciphers of other people's by name, to be measured beside these with fixed and fresh secrets.
+        side: pixels a side to which every picture is brought; ``None`` takes them as they are.
 
     Raises:
         BenchError: ``pairs`` out of range, or a folder without pictures, or with one too small.
         ImageError: a picture is not of 8 bits.
     """
+    if taken := others.keys() & CIPHERS.keys():
+        raise BenchError(f"a cipher is called {taken.pop()} already; give another name")
+    ciphers = CIPHERS | dict(others)
+    settings = (*ROWS, *(Setting(name, salt) for name in others for salt in (FIXED, FRESH)))
     if not 1 <= pairs <= MOST_PAIRS:
         raise BenchError(f"cannot measure {pairs} pairs; give a number from 1 to {MOST_PAIRS}")
     rng = np.random.default_rng(seed)
     plain: list[Portrait] = []
     ciphertexts: list[Ciphertext] = []
-    for name, kind, picture in pictures.load(images):
+    for name, kind, picture in steps.through(list(pictures.load(images)), "pictures, gray and color"):
+        if side is not None:
+            picture = pictures.resized(picture, side)
         plain.append(_portrait(name, kind, picture, _scores(picture, rng), rng))
-        ciphertexts += [_measure(each, pairs, rng) for each in subjects.forms(name, kind, picture, provider)]
+        for subject in subjects.forms(name, kind, picture, provider):
+            ciphertexts.append(_measure(subject, pairs, rng, {each: ciphers[each.cipher] for each in settings}))
     return Results(pairs, RANDOM_PAIRS, plain, ciphertexts, _verdicts(ciphertexts), _key_space(), CAVEAT)
 
 
@@ -268,8 +287,10 @@ def _local_blocks(plane: Bytes) -> int:
     return metrics.local_entropy(plane)[1] if min(plane.shape[:2]) >= metrics.LOCAL_SIDE else 0
 
 
-def _measure(subject: Subject, pairs: int, rng: np.random.Generator) -> Ciphertext:
-    scores: dict[Setting, Scores] = {setting: {} for setting in ROWS}
+def _measure(
+    subject: Subject, pairs: int, rng: np.random.Generator, ciphers: Mapping[Setting, subjects.Encrypt]
+) -> Ciphertext:
+    scores: dict[Setting, Scores] = {setting: {} for setting in ciphers}
     held = subjects.draw(rng)
     walk, changes = subject.walk(rng), 0
     for _ in range(pairs):
@@ -279,7 +300,7 @@ def _measure(subject: Subject, pairs: int, rng: np.random.Generator) -> Cipherte
             changes += tries
             for setting, kept in scores.items():
                 secrets = held if setting.salt == FIXED else subjects.draw(rng)
-                found = CIPHERS[setting.cipher](subject, payload, secrets)
+                found = ciphers[setting](subject, payload, secrets)
                 if second:
                     _keep(kept, _differences(firsts[setting], found))
                 else:
@@ -409,6 +430,6 @@ def _key_space() -> list[Secret]:
         Secret("key", 8 * keys.SECRET_BYTES, "random; wraps the file keys"),
         Secret("file key", 8 * slots.FILE_KEY_BYTES, "random, a new one for each file"),
         Secret("image key", 8 * cipher.KEY_BYTES, "by HKDF from file key, salt and digest"),
-        Secret("a lane's states", 106, "solved for, perhaps, by who knows the lane's keystream"),
+        Secret("a lane's states", 104, "two known words of the lane fix them; see docs/threat-model.md"),
         Secret("passphrase", None, "as hard to guess as it is, one run of Argon2id a guess"),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from imgcrypt import metrics
@@ -23,7 +23,7 @@ from imgcrypt.bench.security import (
     Setting,
 )
 from imgcrypt.bench.significance import ALPHAS, LIMIT
-from imgcrypt.bench.subjects import DIRECT
+from imgcrypt.bench.subjects import DIRECT, FIGURE_2_NET
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,6 +45,7 @@ def tables(results: Results) -> Iterator[Table]:
     yield _local_entropy(results)
     yield _differential(results, NPCR, "table 7: NPCR")
     yield _differential(results, UACI, "table 8: UACI")
+    yield _as_printed(results)
     yield _key_sensitivity(results)
     rows = [[each.secret, NONE if each.bits is None else str(each.bits), each.note] for each in results.key_space]
     yield table("key space", ["secret", "bits", "what of it"], rows, left=3)
@@ -66,7 +67,7 @@ def _correlation(results: Results) -> Table:
     return table(
         "table 4: correlation of neighbors",
         [*SUBJECT, *metrics.DIRECTIONS, f"of {results.random_pairs:,} pairs", f"rejected of {3 * results.pairs}"],
-        rows,
+        _grouped(rows),
         f"All pairs of neighbors in one ciphertext, and {results.random_pairs:,} random ones: by these, random bytes "
         f"are beyond ±{reach:.3f} one time in 20, and a paper's third digit says nothing. {REJECTED} Three directions "
         f"are three tests. {AES}",
@@ -96,7 +97,7 @@ def _entropy(results: Results) -> Table:
     return table(
         "table 5: entropy of the histogram in bits a byte, and its chi-square",
         [*SUBJECT, "bytes", "entropy", "ideal", rejected, "chi-square", rejected],
-        rows,
+        _grouped(rows),
         f"Ideal: the mean of as many random bytes. {REJECTED} Chi-square, which is above 293.2, 310.5 and 330.5 then, "
         "tests almost the same: what it rejects, entropy does.",
         left=3,
@@ -137,7 +138,7 @@ def _local_entropy(results: Results) -> Table:
             f"rejected of {results.pairs}",
             "outside the customary",
         ],
-        rows,
+        _grouped(rows),
         f"{blocks} blocks: {right}. {REJECTED} The customary intervals of this paper and others, {customary}, divide "
         f"by {blocks} instead of its square root: random bytes fall outside 72, 64 and 55 times in 100. A ciphertext "
         f"of 192 x 192, which a picture of 256 x 256 has in the paper, does not hold {blocks} blocks.",
@@ -172,13 +173,57 @@ def _differential(results: Results, measure: str, title: str) -> Table:
     return table(
         title,
         [*SUBJECT, "mean", "least", "most", f"critical at {ALPHAS[0]}", f"rejected of {pairs}", "no effect"],
-        rows,
+        _grouped(rows),
         f"Ideal: {ideal:.5f}. {pairs} pairs of pictures that differ in one sample by one level. {REJECTED} {AES} "
         "Critical values are those of the actual size; the paper takes those of 256 x 256. "
         '"No effect": measurements are rounded, so that this share of such changes leaves all of them as they were. '
         "Equal measurements under one salt and file key give equal ciphertexts; such pairs are not counted.",
         left=3,
     )
+
+
+def _as_printed(results: Results) -> Table:
+    """As the paper's tables 6 to 8 end: does one ciphertext, the first, pass at each level?"""
+    rows = []
+    for record in results.ciphertexts:
+        for row in record.rows:
+            if record.form != FIGURE_2_NET or _is_control(row) or row.salt != security.FIXED:
+                continue
+            npcr, uaci = row.scores[NPCR].first, row.scores[UACI].first
+            local = row.scores[LOCAL_ENTROPY].first if LOCAL_ENTROPY in row.scores else None
+            rows.append(
+                [
+                    f"{record.picture} {record.kind}",
+                    f"{row.cipher}, {row.salt}",
+                    f"{record.payload_bytes:,}",
+                    f"{npcr:.5f}",
+                    _passes(npcr >= record.npcr_critical[alpha] for alpha in ALPHAS),
+                    f"{uaci:.5f}",
+                    _passes(low <= uaci <= high for low, high in map(record.uaci_critical.__getitem__, ALPHAS)),
+                    _bits(local),
+                    NONE if local is None else _passes(_local_passes(local, record.local_blocks)),
+                ]
+            )
+    levels = " / ".join(map(str, ALPHAS))
+    return table(
+        f"tables 6 to 8 as the paper prints them: one ciphertext of {FIGURE_2_NET} passes at {levels}, or fails",
+        [SUBJECT[0], SUBJECT[2], "bytes", "NPCR", "verdict", "UACI", "verdict", "local entropy", "verdict"],
+        rows,
+        f"--paper-size brings every picture to the paper's {security.PAPER_SIDE} x {security.PAPER_SIDE}, of which the "
+        "net makes 36,864 bytes. Of random bytes one in 20 fails at 0.05: a single verdict says nothing, the counts "
+        "above do.",
+        left=2,
+    )
+
+
+def _local_passes(value: float, blocks: int) -> Iterator[bool]:
+    for alpha in ALPHAS:
+        low, high = significance.local_entropy_interval(alpha, blocks)
+        yield low <= value <= high
+
+
+def _passes(passed: Iterable[bool]) -> str:
+    return "/".join("Pass" if each else "Fail" for each in passed)
 
 
 def _key_sensitivity(results: Results) -> Table:
@@ -233,6 +278,13 @@ def _verdicts(results: Results) -> Table:
         + results.caveat,
         left=3,
     )
+
+
+def _grouped(rows: list[list[str]]) -> list[list[str]]:
+    """The rows of each picture together, the paper's, which come first, above ours."""
+    named = [paper.picture_name(row[0].removesuffix(" gray").removesuffix(" color")) for row in rows]
+    first = {name: named.index(name) for name in named}
+    return [row for _, row in sorted(zip(named, rows, strict=True), key=lambda pair: first[pair[0]])]
 
 
 def _lines(results: Results) -> Iterator[tuple[list[str], Portrait, Row | None]]:

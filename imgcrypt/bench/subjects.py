@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import math
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -162,6 +164,33 @@ def toy(subject: Subject, payload: Bytes, secrets: Secrets) -> Bytes:
     seed = hashlib.sha256(secrets.file_key + secrets.salt + payload.tobytes()).digest()[:2]
     noise = np.random.default_rng(int.from_bytes(seed)).integers(0, 256, len(payload), np.uint8)
     return np.asarray(payload ^ noise, np.uint8)
+
+
+def load(name: str) -> Encrypt:
+    """A cipher of one's own, as ``package.module:function``, looked for in the current folder too.
+
+    It is called with the payload, uint8 (n,), a key and a nonce of 32 bytes each, and returns uint8 (n,).
+
+    Raises:
+        BenchError: there is none, or it returns something else.
+    """
+    module, _, function = name.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        encrypt = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BenchError(f"cannot load the cipher {name!r} ({error}); name it as package.module:function") from None
+
+    def adapted(subject: Subject, payload: Bytes, secrets: Secrets) -> Bytes:
+        found = np.asarray(encrypt(payload.copy(), secrets.file_key, secrets.salt))
+        if found.dtype != np.uint8 or found.shape != payload.shape:
+            raise BenchError(
+                f"the cipher {name} does not return as many bytes as it is given; let it return uint8 (n,)"
+            )
+        return found
+
+    return adapted
 
 
 def seal(subject: Subject, payload: Bytes, secrets: Secrets) -> bytes:

@@ -11,7 +11,7 @@ import imgcrypt
 from imgcrypt import cipher, envelope, inputs, runtime, threads
 from imgcrypt import payload as payloads
 from imgcrypt.arrays import Bytes
-from imgcrypt.bench import paper, stopwatch
+from imgcrypt.bench import paper, steps, stopwatch
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.pictures import kind_of, waves
 from imgcrypt.bench.stopwatch import Summary
@@ -79,10 +79,10 @@ def run(sizes: Sequence[int], nets: Sequence[str], provider: str, repeats: int, 
     if not sizes or not nets:
         raise BenchError(f"there is nothing to time; give a size, and a net or {DEFAULT} for the default one")
     chosen = {channels: _choose(nets, channels) for channels in (1, 3)}
+    asked = [(size, channels, entries) for size in sizes for channels, entries in chosen.items()]
     return [
         record
-        for size in sizes
-        for channels, entries in chosen.items()
+        for size, channels, entries in steps.through(asked, "pictures")
         for record in _measure(waves(size, channels, seed), entries, provider, repeats)
     ]
 
@@ -113,7 +113,7 @@ def tables(results: Sequence[Timed]) -> Iterator[Table]:
                     *_what(record, part),
                     NONE if printed is None else f"{printed:.2f}",
                     f"{taken.median:.5f} ± {taken.spread:.0%}",
-                    NONE if faster is None else f"{faster:,.0f}",
+                    NONE if faster is None else f"{faster:,.1f}",
                 ]
             )
     providers = ", ".join(dict.fromkeys(record.provider for record in results if record.provider))

@@ -34,7 +34,9 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     # Files come into the zoo when they are whole and have been checked.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as made:
-        entry = export(model, net, record["rate"], record["gray"], Path(made)) | {"training": record}
+        # Trained with noise it is another kind of net, which nobody gets who asks for this one.
+        kind = f"{net}_noise" if record.get("noise") else net
+        entry = export(model, kind, record["rate"], record["gray"], Path(made)) | {"training": record}
         for part in ("sampler", "reconstructor"):
             if part in entry:
                 name = Path(entry[part]["file"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,14 @@ def load(folders: list[Path], least: int) -> list[NDArray[np.uint8]]:
         if picture is not None and min(picture.shape[:2]) >= least:
             pictures.append(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
     return pictures
+
+
+def digest(pictures: list[NDArray[np.uint8]]) -> str:
+    """SHA-256, in hexadecimal, of all pictures' shapes and samples, in their order."""
+    found = hashlib.sha256()
+    for picture in pictures:
+        found.update(np.array(picture.shape, "<u4").tobytes() + picture.tobytes())
+    return found.hexdigest()
 
 
 def crops(

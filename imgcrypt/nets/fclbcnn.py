@@ -55,6 +55,8 @@ class BlockModel(nn.Module):
     """Share of gray crops in the training of a net for color, so that it serves both kinds of picture."""
     LARGEST_GRADIENT = 0.05
     """Norm to which a rare steep batch is cut back, some times the usual one."""
+    noise = 0.0
+    """Standard deviation of the Gaussian noise on the measurements of :meth:`loss`, of which 0 to 1 is the range."""
 
     def __init__(self, grid: int, depth: int, sampler: nn.Module, reconstructor: nn.Module) -> None:
         super().__init__()
@@ -84,12 +86,15 @@ class BlockModel(nn.Module):
 
         Args:
             pictures: as they should come back.
-            seed: of what is drawn: nothing here.
+            seed: of the noise on measurements, if there is any.
             mixed: whether convolutions run in bfloat16.
         """
-        measurements = self.measure(pictures)
+        measurements = received = self.measure(pictures)
+        if self.noise:
+            drawn = torch.randn(measurements.shape, generator=torch.Generator().manual_seed(seed))
+            received = measurements + self.noise * drawn.to(measurements)
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=mixed):
-            rebuilt = self.rebuild(measurements)
+            rebuilt = self.rebuild(received)
         # Quantization passes the gradient as if it did not clip, so something must hold measurements in range.
         outside = (measurements - measurements.clamp(0, 1)).square().mean()
         return F.mse_loss(rebuilt.float(), pictures) + outside

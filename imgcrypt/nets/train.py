@@ -21,8 +21,10 @@ import torch
 import typer
 from torch import Tensor, nn
 
+from imgcrypt import __version__
 from imgcrypt.errors import NetError
 from imgcrypt.nets import data
+from imgcrypt.nets.fclbcnn import BlockModel
 from imgcrypt.nets.registry import NETS, Model, build
 
 LEARNING_RATE = 1e-3
@@ -45,6 +47,10 @@ def main(
     out: Annotated[Path, typer.Option(help="folder for the checkpoint and the record")],
     rate: Annotated[float, typer.Option(help="measurements per sample; of nets of one rate")] = 0.18,
     gray: Annotated[bool, typer.Option("--gray", help="for gray pictures alone")] = False,
+    noise: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="of nets of one rate: deviation of Gaussian noise on measurements of 0 to 1"),
+    ] = 0.0,
     steps: Annotated[int, typer.Option(min=1, help="batches in all")] = 40_000,
     batch: Annotated[int, typer.Option(min=1, help="crops in each")] = 16,
     seed: Annotated[int, typer.Option()] = 0,
@@ -66,14 +72,24 @@ def main(
         model = build(net, rate, gray)
     except NetError as error:
         raise typer.BadParameter(str(error)) from None
+    if isinstance(model, BlockModel):
+        model.noise = noise
+    elif noise:
+        raise typer.BadParameter(f"{net} takes no noise in its training; leave out --noise")
     trainer = Trainer(model, device, steps, minutes)
     side = trainer.net.CROP
     pictures = data.load(folders, side)
+    digest = data.digest(pictures)
     if len(pictures) < 2:
         raise typer.BadParameter(f"the folders hold {len(pictures)} pictures of {side} pixels a side; give at least 2")
     held = pictures[::HOLD_OUT]
     pictures = [picture for i, picture in enumerate(pictures) if i % HOLD_OUT]
     share = 1.0 if gray else trainer.net.GRAY_SHARE
+    kind = "gray alone" if gray else "color and gray"
+    print(
+        f"{net}, rate {rate}, for {kind}: {len(pictures)} pictures to train with, {len(held)} held out, on {device}",
+        flush=True,
+    )
     out.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
         try:
@@ -82,6 +98,7 @@ def main(
             raise typer.BadParameter(f"{out} holds a training of another net; give another --out") from None
         print(f"going on from step {trainer.step}", flush=True)
     else:
+        print("solving the linear layers, which may take a minute or more", flush=True)
         examples = data.crops(pictures, trainer.net.WARM_CROPS, side, share, np.random.default_rng([seed, steps]))
         trainer.net.warm_start(examples.to(device).contiguous())
         trainer.average.load_state_dict(trainer.net.state_dict())
@@ -89,27 +106,31 @@ def main(
         "net": net,
         "rate": rate,
         "gray": gray,
+        "noise": noise,
         "pictures": len(pictures),
-        "command": _command(net, folders, rate, gray, steps, batch, seed, minutes),
-        "commit": _commit(),
+        "data_sha256": digest,
+        "command": _command(net, folders, rate, gray, noise, steps, batch, seed, minutes),
+        "version": __version__,
+        **_commit(),
         "device": device,
         "torch": torch.__version__,
     }
-    saved, pause = time.monotonic(), PAUSE
+    found = trainer.validate(held, gray)
+    print(f"step {trainer.step}/{steps}: validation {_psnr(found)}", flush=True)
+    saved, pause = time.monotonic(), max(PAUSE, 9 * trainer.reserve)
     while trainer.progress < 1:
         loss = trainer.train(data.crops(pictures, batch, side, share, np.random.default_rng([seed, trainer.step])))
         if time.monotonic() - saved > pause or trainer.progress >= 1:
-            started = time.monotonic()
-            psnr = trainer.validate(held)
+            share_done = trainer.progress
+            psnr = trainer.validate(held, gray)
             print(
-                f"step {trainer.step}/{steps}, {trainer.progress:.0%} done: loss {loss:.6f}, validation "
-                + ", ".join(f"{value:.2f} dB {name}" for name, value in psnr.items()),
+                f"step {trainer.step}/{steps}, {share_done:.0%} done: loss {loss:.6f}, validation {_psnr(psnr)}",
                 flush=True,
             )
             trainer.curve.append((trainer.step, psnr))
             trainer.save(checkpoint)
             saved = time.monotonic()
-            pause = max(PAUSE, 9 * (saved - started))  # a tenth of the time at most goes into validation
+            pause = max(PAUSE, 9 * trainer.reserve)  # a tenth of the time at most goes into validation
             record |= {"steps": trainer.step, "seconds": round(trainer.seconds), "curve": trainer.curve}
             (out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
 
@@ -121,6 +142,8 @@ class Trainer:
         self.net = net.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).requires_grad_(False).eval()
         self.device, self.steps, self.minutes, self.step = device, steps, minutes, 0
+        self.reserve = 0.0
+        """Seconds that the last validation took: as many are kept for the one at the end."""
         self._started = time.monotonic()
         self.curve: list[tuple[int, dict[str, float]]] = []
         # bfloat16 convolutions are several times faster on a CPU that has them, slower on one that does not.
@@ -144,7 +167,8 @@ class Trainer:
 
         The learning rate follows this, so that it has come down to nothing at the end, whichever end it is.
         """
-        return max(self.step / self.steps, self.seconds / (60 * self.minutes))
+        limit = max(60 * self.minutes - self.reserve, 1.0)
+        return max(self.step / self.steps, self.seconds / limit)
 
     def train(self, batch: Tensor) -> float:
         """One step on (N, 3, H, W): the loss."""
@@ -166,10 +190,13 @@ class Trainer:
         return loss.item()
 
     @torch.no_grad()
-    def validate(self, pictures: list[Any]) -> dict[str, float]:
-        """Mean PSNR in dB of the averaged net, on 8-bit pictures, at what the net names."""
+    def validate(self, pictures: list[Any], gray: bool = False) -> dict[str, float]:
+        """Mean PSNR in dB of the averaged net, on 8-bit pictures, at what the net names; for ``gray`` not in color."""
+        started = time.monotonic()
         found = [self.average.validate(data.to_tensor(picture[None]).to(self.device)) for picture in pictures]
-        return {name: round(float(np.mean([each[name] for each in found])), 3) for name in found[0]}
+        self.reserve = time.monotonic() - started
+        names = [name for name in found[0] if not (gray and name == "color")]
+        return {name: round(float(np.mean([each[name] for each in found])), 3) for name in names}
 
     def save(self, path: Path) -> None:
         """Write everything needed to go on, atomically."""
@@ -203,12 +230,24 @@ def _device(name: str) -> str:
     return name
 
 
+def _psnr(found: dict[str, float]) -> str:
+    return ", ".join(f"{value:.2f} dB {name}" for name, value in found.items())
+
+
 def _command(
-    net: str, folders: list[Path], rate: float, gray: bool, steps: int, batch: int, seed: int, minutes: float
+    net: str,
+    folders: list[Path],
+    rate: float,
+    gray: bool,
+    noise: float,
+    steps: int,
+    batch: int,
+    seed: int,
+    minutes: float,
 ) -> str:
     """The command to repeat this training, the folders cut to names that mean something elsewhere."""
     names = " ".join(f"--data {folder.resolve().parent.name}/{folder.name}" for folder in folders)
-    kind = " --gray" if gray else ""
+    kind = " --gray" * gray + f" --noise {noise:g}" * (noise > 0)
     limit = f" --minutes {minutes:g}" if minutes < math.inf else ""
     return (
         f"python -m imgcrypt.nets.train {net} --rate {rate}{kind} {names} --steps {steps} --batch {batch} "
@@ -216,14 +255,23 @@ def _command(
     )
 
 
-def _commit() -> str:
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],  # noqa: S607 (whichever git is the user's)
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-    )
-    return described.stdout.strip() or "unknown"
+def _commit() -> dict[str, Any]:
+    """The commit that the package's source is of, and whether the source differs from it; neither without one."""
+    package = Path(__file__).parents[1]
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments],  # noqa: S607 (whichever git is the user's)
+            cwd=package,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    # A package that lies in another project's repository is not of its commits.
+    if not git("ls-files", "__init__.py"):
+        return {"commit": None, "changed": None}
+    return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--", "*.py"))}
 
 
 if __name__ == "__main__":

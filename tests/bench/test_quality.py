@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from imgcrypt.bench import paper, quality
+from imgcrypt.bench import paper, quality, ssim
 from imgcrypt.bench.common import BenchError
+from imgcrypt.bench.pictures import waves
+from imgcrypt.pictures import encode
 from imgcrypt.runtime import zoo
 
 
@@ -45,11 +47,12 @@ def at(name, *rates):
                 *at("jpeg", 0.1, 0.25, 0.53),
                 *at("webp", 0.1, 0.25, 0.53),
                 *at("avif", 0.1, 0.25, 0.53),
+                *at("jpegxl", 0.1, 0.25, 0.53),
             ],
-            ["fclbcnn-0.18 0.18", "jpeg 0.18", "webp 0.18", "avif 0.18"],
+            ["fclbcnn-0.18 0.18", "jpeg 0.18", "webp 0.18", "avif 0.18", "jpegxl 0.18"],
         ),
-        ([], [0.18], [], ["fclbcnn-0.18 0.18", "jpeg 0.18", "webp 0.18", "avif 0.18"]),
-        ([], [0.25], ["reconnet-gray-0.25 0.25", "dct 0.25", "jpeg 0.25", "webp 0.25", "avif 0.25"], []),
+        ([], [0.18], [], ["fclbcnn-0.18 0.18", "jpeg 0.18", "webp 0.18", "avif 0.18", "jpegxl 0.18"]),
+        ([], [0.25], ["reconnet-gray-0.25 0.25", "dct 0.25", "jpeg 0.25", "webp 0.25", "avif 0.25", "jpegxl 0.25"], []),
         (["fclbcnn"], [], ["fclbcnn-0.18 0.53", "fclbcnn-gray-0.10 0.1"], ["fclbcnn-0.18 0.18"]),
         (["fclbcnn-gray"], [], ["fclbcnn-gray-0.10 0.1"], []),
         (["reconnet", "dct"], [0.25], ["reconnet-gray-0.25 0.25", "dct 0.25"], []),
@@ -98,9 +101,9 @@ def record(net, rate, kind="gray", data_set=quality.SET11, pictures=(), offset=0
     return quality._record("folder", data_set, kind, method, rows)
 
 
-def printed(results):
+def printed(results, summary=None):
     console = Console(file=io.StringIO(), width=200)
-    for table in quality.tables(results):
+    for table in quality.tables(results, summary):
         console.print(table)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 
@@ -145,7 +148,77 @@ def test_table_3_has_lena_where_the_paper_has_it():
     lines = printed(results)
     table = lines[lines.index("table 3: Lena sampled, encrypted, decrypted and rebuilt") :]
     assert [line for line in table if line.startswith("folder ")] == [
-        "folder kind rate net PSNR dB paper ours - paper SSIM paper ours - paper",
-        "folder gray 0.53 fclbcnn-0.18 30.00 36.44 -6.44 0.9000 0.9715 -0.0715",
-        "folder color 0.18 fclbcnn-0.18 30.00 32.55 -2.55 0.9000 0.9456 -0.0456",
+        "folder kind rate net PSNR dB paper ours - paper SSIM paper ours - paper MS-SSIM bytes a sample",
+        "folder gray 0.53 fclbcnn-0.18 30.00 36.44 -6.44 0.9000 0.9715 -0.0715 - -",
+        "folder color 0.18 fclbcnn-0.18 30.00 32.55 -2.55 0.9000 0.9456 -0.0456 - -",
     ]
+
+
+def scores(*points):
+    return [quality.Score(psnr_db=decibels, ssim=1.0, bytes_per_sample=size) for decibels, size in points]
+
+
+def test_bd_rate_is_the_share_of_bytes_at_the_same_psnr():
+    other = scores((30, 0.01), (33, 0.02), (36, 0.04), (40, 0.1))
+    assert quality.bd_rate(other, other) == pytest.approx(0)
+    smaller = scores((30, 0.008), (33, 0.016), (36, 0.032), (40, 0.08))
+    assert quality.bd_rate(smaller, other) == pytest.approx(-0.2)
+    assert quality.bd_rate(other, smaller) == pytest.approx(0.25)
+    # Only where both are.
+    assert quality.bd_rate(smaller[1:], other[:3]) == pytest.approx(-0.2, abs=0.01)
+    assert quality.bd_rate(smaller, scores((50, 0.2), (60, 0.4))) is None
+    assert quality.bd_rate(smaller, other[:1]) is None
+
+
+def test_bd_rate_is_told_in_one_line_for_each_kind():
+    points = ((0.04, 0.0, 0.05), (0.1, 3.0, 0.1), (0.25, 8.0, 0.25))
+    results = []
+    for net, factor in (("picture", 0.9), ("avif", 1.0)):
+        for rate, offset, size in points:
+            made = record(net, rate, data_set=None, pictures=["a"], offset=offset)
+            mean = dataclasses.replace(made.mean, bytes_per_sample=size * factor)
+            results.append(dataclasses.replace(made, mean=mean))
+    assert "folder gray picture -10.0%" in printed(results)
+
+
+def test_pictures_of_large_folders_are_left_out_unless_they_are_asked_for():
+    names = [f"picture{i}" for i in range(quality.SHOWN + 1)]
+    results = [record("avif", 0.1, data_set=None, pictures=names)]
+    assert not any(line.startswith("picture7 ") for line in printed(results))
+    assert any(line.startswith("picture7 ") for line in printed(results, summary=False))
+    few = [record("avif", 0.1, data_set=None, pictures=names[:8])]
+    assert any(line.startswith("picture7 ") for line in printed(few))
+    assert not any(line.startswith("picture7 ") for line in printed(few, summary=True))
+
+
+def test_an_exact_picture_does_not_make_the_mean_infinite():
+    rows = [
+        quality.PictureScore(name="a", psnr_db=40.0, ssim=1.0),
+        quality.PictureScore(name="b", psnr_db=float("inf"), ssim=1.0),
+    ]
+    assert quality._mean(rows).psnr_db == 70
+
+
+def test_formats_get_the_bytes_of_our_whole_file(picture, tmp_path):
+    (tmp_path / "one.png").write_bytes(encode(picture(180, 200), ".png"))
+    results = quality.run([tmp_path], ["picture", "jpeg", "avif", "jpegxl"], [0.1], "cpu")
+    mean = {(each.kind, each.net): each.mean for each in results}
+    for kind, samples in (("gray", 36_000), ("color", 108_000)):
+        ours = mean[kind, "picture"].bytes_per_sample
+        assert 0.1 < ours < 0.1 + 1500 / samples
+        for net in ("jpeg", "avif", "jpegxl"):
+            assert 0.5 * ours < mean[kind, net].bytes_per_sample <= ours
+            assert 0.5 < mean[kind, net].ms_ssim <= 1
+
+
+def test_ms_ssim():
+    plain = waves(200, 3)
+    noisy = (plain.astype(int) + np.random.default_rng(0).integers(-20, 21, plain.shape)).clip(0, 255).astype(np.uint8)
+    assert ssim.multi_scale(plain, plain) == pytest.approx(1)
+    found = ssim.multi_scale(plain, noisy)
+    assert found == pytest.approx(np.mean([ssim.multi_scale(plain[:, :, i], noisy[:, :, i]) for i in range(3)]))
+    assert 0.5 < found < 0.999
+    # Of one scale it is SSIM.
+    one, other = (each[:, :, 0].astype(np.float64) for each in (plain, noisy))
+    assert ssim._similarity(one, other, True) == pytest.approx(ssim.load()(plain[:, :, 0], noisy[:, :, 0]))
+    assert ssim.multi_scale(plain[: ssim.SMALLEST - 1], plain[: ssim.SMALLEST - 1]) is None

@@ -155,7 +155,9 @@ def test_tables_have_the_papers_figures_and_ours(found: security.Results) -> Non
     text = console.export_text()
     for printed in ("+0.9396", "-0.0227", "7.9949", "7.9027", "0.9957", "0.3352", "FAILED", "256 of 256", "key bit"):
         assert printed in text
-    assert "lena_70 gray" in text
+    lines = text[text.index("table 5") : text.index("table 6")].splitlines()
+    order = [line.split()[0] for line in lines if line.strip().startswith(("Lena", "lena_70", "Peppers"))]
+    assert list(dict.fromkeys(order)) == ["Lena", "lena_70", "Peppers"]
     assert " ".join(text.split()).endswith(" ".join(security.CAVEAT.split()))
 
 
@@ -317,3 +319,53 @@ def test_the_commands_errors_are_one_line() -> None:
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr == "bench: cannot measure 0 pairs; give a number from 1 to 100000\n"
+
+
+OWN = """
+import numpy as np
+def plus(payload, key, nonce):
+    noise = np.random.default_rng(list(key + nonce)).integers(0, 256, len(payload), np.uint8)
+    return payload + noise
+def short(payload, key, nonce):
+    return payload[1:]
+"""
+
+
+def test_own_cipher_at_the_papers_size(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_cipher.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    options = ["--images", str(folder), "--pairs", "1", "--provider", "cpu", "--paper-size", "--json", "found.json"]
+    ran = CliRunner().invoke(app, ["security", *options, "--cipher", "own_cipher:plus"])
+    assert ran.exit_code == 0, (ran.output, ran.exception)
+    document = json.loads(Path("found.json").read_text())
+    assert document["settings"]["ciphers"] == ["own_cipher:plus"]
+    for record in document["results"]["ciphertexts"]:
+        assert record["payload_bytes"] == 36_864 or record["form"] != subjects.FIGURE_2_NET
+        rows = {(row["cipher"], row["salt"]): row for row in record["rows"]}
+        # One sample changed is one byte changed under one noise, and all of them under another.
+        if record["form"] == subjects.DIRECT:
+            assert rows["plus", "fixed"]["scores"]["npcr"]["most"] == 1 / record["payload_bytes"]
+        assert rows["plus", "fresh"]["scores"]["npcr"]["least"] > 0.99
+    assert ran.stdout.count("plus, fresh") >= 5 * len(document["results"]["ciphertexts"])
+    assert "Pass/Pass/Pass" in ran.stdout
+    assert "Fail/Fail/Fail" in ran.stdout
+
+
+@pytest.mark.parametrize("name", ["own_cipher:none", "no_such_module:plus", "own_cipher", ":plus"])
+def test_cipher_that_is_not_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_cipher.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(BenchError, match=r"package\.module:function"):
+        subjects.load(name)
+
+
+def test_cipher_that_returns_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_cipher.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "own_cipher", raising=False)
+    subject = make(subjects.DIRECT, 1)
+    with pytest.raises(BenchError, match="as many bytes"):
+        subjects.load("own_cipher:short")(subject, subject.payload, envelope.Secrets(bytes(32), bytes(32)))

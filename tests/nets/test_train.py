@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs imgcrypt[train]")
 import cv2  # noqa: E402
 import typer  # noqa: E402
 
+import imgcrypt  # noqa: E402
 from imgcrypt.errors import NetError  # noqa: E402
 from imgcrypt.nets import data, train  # noqa: E402
 from imgcrypt.nets.fclbcnn import Fclbcnn  # noqa: E402
@@ -75,7 +76,7 @@ def command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
     monkeypatch.setattr(Fclbcnn, "warm_start", lambda *_: None)
 
     def call(rate: float = 0.01, steps: int = 2, device: str = "cpu", **options: Any) -> dict[str, Any]:
-        train.main("fclbcnn", [folder], tmp_path / "run", rate, True, steps, batch=2, device=device, **options)
+        train.main("fclbcnn", [folder], tmp_path / "run", rate, True, steps=steps, batch=2, device=device, **options)
         record: dict[str, Any] = json.loads((tmp_path / "run" / "record.json").read_text())
         return record
 
@@ -90,7 +91,15 @@ def test_the_command_leaves_a_record_and_goes_on_when_told_to(
     assert record["pictures"] == 3
     assert len(record["curve"]) == 1
     assert record["command"].endswith("--steps 2 --batch 2 --seed 0")
-    assert "step 2/2, 100% done: loss" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("fclbcnn, rate 0.01, for gray alone: 3 pictures to train with, 1 held out, on cpu")
+    assert "step 0/2: validation" in said
+    assert "step 2/2, 100% done: loss" in said
+    assert " dB color" not in said
+    assert list(record["curve"][0][1]) == ["gray"]
+    assert record["version"] == imgcrypt.__version__
+    assert len(record["data_sha256"]) == 64
+    assert record["commit"] is None or len(record["commit"]) == 40
     with pytest.raises(typer.BadParameter, match="--resume"):
         command()
     assert command(steps=3, resume=True)["steps"] == 3
@@ -128,6 +137,43 @@ def test_minutes_end_the_training_and_count_over_its_parts(
     now += 1000  # nobody trains between the parts
     record = command(steps=1000, minutes=0.7, resume=True)
     assert (record["steps"], record["seconds"]) == (7, 42)
+
+
+def test_the_last_validation_is_counted_in(
+    command: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(train.time, "monotonic", lambda: now)
+
+    def step(trainer: train.Trainer, batch: torch.Tensor) -> float:
+        nonlocal now
+        now += 1
+        trainer.step += 1
+        return 0.0
+
+    def check(net: Fclbcnn, picture: torch.Tensor) -> dict[str, float]:
+        nonlocal now
+        now += 12
+        return {"gray": 20.0}
+
+    monkeypatch.setattr(train.Trainer, "train", step)
+    monkeypatch.setattr(Fclbcnn, "validate", check)
+    record = command(steps=1000, minutes=1)
+    assert now - 100 == record["seconds"] == 60
+    assert record["steps"] == 36
+
+
+def test_noise_reaches_the_measurements_and_changes_with_the_step(command: Callable[..., dict[str, Any]]) -> None:
+    net, pictures = train.build("fclbcnn", 0.01, gray=True), torch.rand(2, 3, 99, 99)
+    assert isinstance(net, Fclbcnn)
+    plain = net.loss(pictures, 0, mixed=False)
+    net.noise = 0.1
+    noisy, again, other = (net.loss(pictures, seed, mixed=False) for seed in (0, 0, 1))
+    assert noisy == again != other
+    assert noisy != plain
+    record = command(noise=0.1)
+    assert record["noise"] == 0.1
+    assert "--gray --noise 0.1 --data" in record["command"]
 
 
 def test_unknown_nets_and_rates_are_refused() -> None:

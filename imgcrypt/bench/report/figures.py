@@ -19,6 +19,7 @@ from imgcrypt.bench.common import BenchError, size_text
 from imgcrypt.bench.quality import Measured
 
 try:
+    import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 except ImportError:
@@ -38,8 +39,6 @@ NOTHING: Bytes = np.full((8, 8), 255, np.uint8)
 """Stands for a picture of which nothing is left."""
 MIDDLE = 192
 """Pixels a side that are shown of what has fine detail: each is one of the figure's or more."""
-TALLEST = 4
-"""Where peaks of histograms are cut off, in times of the average."""
 CHANNELS = ("#c0392b", "#2e8b57", "#2a5db0")
 
 
@@ -47,6 +46,14 @@ def png(figure: Figure) -> bytes:
     """The figure's file."""
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
+    return out.getvalue()
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as a vector graphic, the same bytes at every call."""
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "imgcrypt"}):
+        figure.savefig(out, format="svg", dpi=DPI, metadata={"Date": None})
     return out.getvalue()
 
 
@@ -128,7 +135,7 @@ def scatter(results: security.Results, picture: str) -> Figure:
     axes = figure.subplots(len(portraits), columns, sharex=True, sharey=True, squeeze=False)
     for line, (name, portrait) in zip(axes, portraits.items(), strict=True):
         for axis, (direction, (one, other)) in zip(line, (portrait.scatter or {}).items(), strict=True):
-            axis.plot(one, other, ".", color=INKS[0], alpha=0.5, ms=1.6, mew=0)
+            axis.plot(one, other, ".", color=INKS[0], alpha=0.7, ms=2.6, mew=0, rasterized=True)
             _dress(axis, f"{direction}, r = {portrait.correlation[direction]:+.3f}")
             axis.set(xlim=(-3, 258), ylim=(-3, 258), xticks=(0, 128, 255), yticks=(0, 128, 255), aspect="equal")
         line[0].set_ylabel(f"{name}\nvalue of its neighbor", fontsize=SMALL)
@@ -142,8 +149,11 @@ def histograms(results: security.Results, picture: str) -> Figure:
     by_kind = {kind: _portraits(results, picture, kind) for kind in kinds}
     columns = max(len(portraits) for portraits in by_kind.values())
     figure = _figure(len(kinds) * 2.0)
-    axes = figure.subplots(len(kinds), columns, sharex=True, sharey=True, squeeze=False)
+    axes = figure.subplots(len(kinds), columns, sharex=True, squeeze=False)
     for line, (kind, portraits) in zip(axes, by_kind.items(), strict=True):
+        plain, *enciphered = map(_peak, portraits.values())
+        for axis, peak in zip(line, (plain, *[max(2.0, *enciphered)] * len(enciphered)), strict=False):
+            axis.set_ylim(0, 1.05 * peak)
         for axis in line[len(portraits) :]:
             axis.set_axis_off()
         for axis, (name, portrait) in zip(line, portraits.items(), strict=False):
@@ -151,7 +161,6 @@ def histograms(results: security.Results, picture: str) -> Figure:
             _dress(axis, f"{kind}, {name}".replace(" of ", "\nof "))
     figure.supxlabel("value of a byte", fontsize=TEXT)
     figure.supylabel("times as often as the average value", fontsize=TEXT)
-    axes[0, 0].set_ylim(0, min(axes[0, 0].get_ylim()[1], TALLEST))
     return figure
 
 
@@ -185,6 +194,7 @@ def black_and_white(results: attack.Results, planes: Mapping[attack.Shown, Bytes
         left.set(xticks=[], yticks=[])
         left.spines[:].set_visible(False)
         _histogram(right, [each.histogram])
+        right.set_ylim(bottom=0)
         _dress(right, "its histogram")
         right.set_box_aspect(1)
         right.set_xlabel("value of a byte", fontsize=SMALL)
@@ -296,6 +306,11 @@ def _portraits(results: security.Results, picture: str, kind: str) -> dict[str, 
     return found
 
 
+def _peak(portrait: security.Portrait) -> float:
+    """The most frequent value of any channel, in times of the average one."""
+    return max(max(counts) * len(counts) / sum(counts) for counts in portrait.histogram)
+
+
 def _histogram(axis: Any, channels: Sequence[Sequence[int]]) -> None:
     inks = CHANNELS if len(channels) > 1 else INKS
     for ink, counts in zip(inks, channels, strict=False):
@@ -305,7 +320,6 @@ def _histogram(axis: Any, channels: Sequence[Sequence[int]]) -> None:
         else:
             axis.fill_between(range(len(share)), share, color=ink, lw=0)
     axis.set(xlim=(0, 255), xticks=(0, 128, 255))
-    axis.set_ylim(bottom=0)
 
 
 def _figure(height: float) -> Figure:

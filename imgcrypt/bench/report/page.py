@@ -23,11 +23,12 @@ LARGE = 300_000
 
 @dataclasses.dataclass(frozen=True)
 class Drawing:
-    """A figure: the name of its file, what it shows, the bytes of its PNG."""
+    """A figure: the name of its file, what it shows, the bytes of its PNG, and of its SVG if it is a chart."""
 
     name: str
     caption: str
     png: bytes
+    svg: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +77,9 @@ def _section(section: Section) -> str:
 
 def _drawing(drawing: Drawing) -> str:
     caption, kind, data = html.escape(drawing.caption), "png", drawing.png
-    if len(data) > LARGE:
+    if drawing.svg is not None:
+        kind, data = "svg+xml", drawing.svg
+    elif len(data) > LARGE:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         kind, data = "jpeg", cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
     image = f'<img src="data:image/{kind};base64,{base64.b64encode(data).decode()}" alt="{caption}">'

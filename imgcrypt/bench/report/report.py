@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from imgcrypt.bench import attack, cipher, machine, paper, pictures, robustness, security, timing
+from imgcrypt.bench import attack, cipher, machine, paper, pictures, robustness, security, steps, timing
 from imgcrypt.bench.common import size_text
 from imgcrypt.bench.report import page, sections
 from imgcrypt.bench.report.page import KeyFigure, Section
@@ -37,7 +36,6 @@ def run(
     provider: str,
     seed: int,
     effort: Effort | None = None,
-    tell: Callable[[str], object] = lambda name: None,
 ) -> tuple[Results, list[Section]]:
     """Measure everything.
 
@@ -46,7 +44,6 @@ def run(
         provider: what runs the nets.
         seed: of the pictures, keys and salts.
         effort: how much to measure.
-        tell: is told each part's name before its turn.
 
     Returns:
         The results, and the page's sections.
@@ -59,8 +56,7 @@ def run(
     made = []
     with _folders(images) as (every, few):
         job = Job(every, few, provider, seed, effort or Effort())
-        for name, part in sections.PARTS.items():
-            tell(name)
+        for name, part in steps.through(list(sections.PARTS.items()), "parts of the report"):
             results[name], section = part(job)
             made.append(section)
     return Results(**results), made
@@ -69,18 +65,6 @@ def run(
 def html(results: Results, made: Sequence[Section]) -> str:
     """The page, for what :func:`run` gives."""
     return page.render(TITLE, LEAD, list(_key_figures(results)), machine.describe().line(), made)
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[Callable[[str], object]]:
-    """A bar on standard error, and the function that moves it on by one part. Nothing where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task, done = bar.add_task("", total=len(sections.PARTS)), itertools.count()
-        yield lambda name: bar.update(task, description=name, completed=next(done))
 
 
 @contextlib.contextmanager

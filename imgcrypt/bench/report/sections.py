@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,11 @@ from imgcrypt.bench import (
     subjects,
     timing,
 )
-from imgcrypt.bench.common import table
 from imgcrypt.bench.report import figures
 from imgcrypt.bench.report.page import Drawing, Section
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    pass
 
 NETS = (subjects.FIGURE_2_NET, timing.DEFAULT)
 """What is timed."""
@@ -99,15 +98,14 @@ def of_stages(job: Job) -> tuple[list[stages.Job], Section]:
                 ]
         text = f"Table 3: {picture} as it is, sampled, encrypted and rebuilt. Entropy in bits a byte."
         drawings.append(_draw(f"stages-{picture}", text, figures.panel(rows)))
-    # The same picture in gray and in color.
-    first = {
-        kind: (plane, stages.branches(plane, job.provider)) for name, kind, plane in loaded if name == loaded[0][0]
-    }
+    scenes = loaded if len({name for name, _, _ in loaded}) > 1 else [*loaded, ("waves", pictures.COLOR, _scene())]
+    split = {f"{name}, {kind}": (plane, stages.branches(plane, job.provider)) for name, kind, plane in scenes}
     text = (
-        f"Figure 3: what the two branches of {subjects.FIGURE_2_NET} make of {loaded[0][0]}, its middle. The fully "
-        "connected branch gives colors, the CNN corrects it along contours; its output is shown around gray."
+        f"Figure 3: what the two branches of {subjects.FIGURE_2_NET} make of the middle of two scenes. The fully "
+        "connected branch makes the picture, colors and contours; the CNN corrects it, its output is shown around "
+        "gray. The paper's branches divide the work otherwise: see docs/reproduction.md, Departures."
     )
-    drawings.append(_draw("branches", text, figures.branches(first)))
+    drawings.append(_draw("branches", text, figures.branches(split)))
     text = (
         "A net samples the picture, the chaos cipher encrypts the measurements, and the net rebuilds the picture from "
         "them, with loss. Lossless files skip the net."
@@ -122,9 +120,9 @@ def of_quality(job: Job) -> tuple[list[quality.Measured], Section]:
         "PSNR and SSIM of every picture after the whole job, through the nets with 8-bit measurements, beside what is "
         "no net. A rate is bytes of measurements a sample: a gray pixel is one sample, a color pixel three."
     )
-    drawing = _draw("quality", "Mean PSNR of the pictures by rate.", figures.quality(results))
+    drawing = _chart("quality", "Mean PSNR of the pictures by rate.", figures.quality(results))
     # What quality.tables shows picture by picture would fill many pages.
-    tables = [_means(results), *quality.paper_tables(results)]
+    tables = list(quality.summary_tables(results))
     return results, Section("quality", "Quality", text, [drawing], tables)
 
 
@@ -137,7 +135,7 @@ def of_timing(job: Job) -> tuple[Timing, Section]:
         "of machine and program together. Below, whole processes from a cold start."
     )
     shown = "Table 9 by size: seconds there and back, and nanoseconds for each pixel. All axes are logarithmic."
-    drawing = _draw("timing", shown, figures.seconds(timed))
+    drawing = _chart("timing", shown, figures.seconds(timed))
     section = Section("timing", "Time", text, [drawing], [*timing.tables(timed), *coldstart.tables(cold)])
     return Timing(timed, cold), section
 
@@ -151,8 +149,8 @@ def of_cipher(job: Job) -> tuple[list[cipher.Speed], Section]:
         "package cryptography on the same bytes in the same run."
     )
     drawings = [
-        _draw("cipher-speed", "Speed by payload, on a logarithmic axis. 1 GB is 10^9 bytes.", figures.speeds(results)),
-        _draw("cipher-stages", "Where the hybrid path spends its time.", figures.cipher_stages(results)),
+        _chart("cipher-speed", "Speed by payload, on a logarithmic axis. 1 GB is 10^9 bytes.", figures.speeds(results)),
+        _chart("cipher-stages", "Where the hybrid path spends its time.", figures.cipher_stages(results)),
     ]
     return results, Section("cipher", "Speed of the cipher", text, drawings, list(cipher.tables(results)))
 
@@ -190,12 +188,12 @@ def of_security(job: Job) -> tuple[security.Results, Section]:
     drawings = []
     for picture in dict.fromkeys(each.picture for each in results.pictures):
         shown = f"Figure 5: neighbors in {picture}, gray, and in its ciphertexts, and their correlation r."
-        drawings.append(_draw(f"scatter-{picture}", shown, figures.scatter(results, picture)))
+        drawings.append(_chart(f"scatter-{picture}", shown, figures.scatter(results, picture)))
         shown = (
-            f"Figure 9: histograms of {picture} and of its ciphertexts; peaks above {figures.TALLEST} times the "
-            "average are cut off. Three lines are red, green and blue."
+            f"Figure 9: histograms of {picture} and of its ciphertexts, each plain one on a scale of its own. Three "
+            "lines are red, green and blue."
         )
-        drawings.append(_draw(f"histograms-{picture}", shown, figures.histograms(results, picture)))
+        drawings.append(_chart(f"histograms-{picture}", shown, figures.histograms(results, picture)))
     return results, Section(
         "security", "Statistics of ciphertexts", results.caveat, drawings, list(security_tables.tables(results))
     )
@@ -238,26 +236,22 @@ PARTS: dict[str, Part] = {
 """In their order on the page."""
 
 
+def _scene() -> Bytes:
+    """A made picture, beside one that stands alone."""
+    return pictures.waves(figures.MIDDLE, 3)
+
+
 def _stage(stage: stages.Stage, record: stages.Job) -> str:
     told = {stages.REBUILT: f"{record.psnr_db:.2f} dB", stages.PICTURE: f"entropy {stage.entropy_bits:.2f}"}
     note = told.get(stage.stage, f"entropy {stage.entropy_bits:.4f}")
     return f"{stage.stage}\n{stage.bytes:,} bytes, {note}"
 
 
-def _means(results: Sequence[quality.Measured]) -> Table:
-    rows = [
-        [
-            record.kind,
-            f"{record.rate:.2f}",
-            record.net,
-            str(len(record.pictures)),
-            *quality.score_cells(record.mean),
-        ]
-        for record in results
-    ]
-    title = f"mean PSNR and SSIM, {results[0].data_set or 'the pictures given'}"
-    return table(title, ["kind", "rate", "net", "pictures", *quality.SCORE_COLUMNS], rows, left=3)
-
-
 def _draw(name: str, caption: str, figure: Any) -> Drawing:
+    """Of pictures."""
     return Drawing(name, caption, figures.png(figure))
+
+
+def _chart(name: str, caption: str, figure: Any) -> Drawing:
+    """Of lines, dots and bars: also as a vector graphic."""
+    return Drawing(name, caption, figures.png(figure), figures.svg(figure))

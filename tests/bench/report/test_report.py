@@ -8,6 +8,8 @@ import json
 import re
 import struct
 import sys
+import types
+import xml.etree.ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlparse
@@ -128,12 +130,20 @@ def test_links_lead_somewhere_and_nothing_is_elsewhere(text):
 
 def test_pictures_are_in_the_page_and_in_the_folder(written, text):
     sources = [source.partition(";base64,") for source in Page(text).values("img", "src")]
-    inside = [pictures.read(base64.b64decode(data)).pixels for _, _, data in sources]
+    charts = [base64.b64decode(data) for kind, _, data in sources if "svg" in kind]
+    inside = [pictures.read(base64.b64decode(data)).pixels for kind, _, data in sources if "svg" not in kind]
     files = {path.name: path.read_bytes() for path in (written / "png").iterdir()}
     assert len(files) == len(sources)
-    assert {kind for kind, _, _ in sources} == {"data:image/png", "data:image/jpeg"}
+    assert {kind for kind, _, _ in sources} == {"data:image/png", "data:image/jpeg", "data:image/svg+xml"}
+    for chart in charts:
+        assert xml.etree.ElementTree.fromstring(chart).tag.endswith("svg")
+        assert len(chart) < 1_500_000
     # Large ones are JPEG in the page.
-    for data in files.values():
+    drawn = ("quality", "timing", "cipher", "scatter", "histograms")
+    assert len(charts) == len([name for name in files if name.startswith(drawn)]) >= 6
+    for name, data in files.items():
+        if name.startswith(drawn):
+            continue
         found = pictures.read(data).pixels[:, :, :3]
         errors = [
             np.abs(each[:, :, :3] - found.astype(int)).mean() for each in inside if each.shape[:2] == found.shape[:2]
@@ -282,13 +292,28 @@ def test_missing_extra_is_named(monkeypatch):
         __import__("imgcrypt.bench.report.figures")
 
 
-def test_every_part_is_told(monkeypatch):
-    told = []
+def test_every_part_is_measured(monkeypatch):
     monkeypatch.setattr(sections, "PARTS", dict.fromkeys(sections.PARTS, lambda job: (job.seed, None)))
-    results, made = report.run(None, "cpu", 7, TINY, told.append)
-    assert told == list(sections.PARTS) == list(dataclasses.asdict(results))
+    results, made = report.run(None, "cpu", 7, TINY)
     assert set(dataclasses.asdict(results).values()) == {7}
-    assert made == [None] * len(told)
+    assert made == [None] * len(sections.PARTS)
+
+
+def test_histograms_of_gray_and_color_have_scales_of_their_own():
+    def portrait(kind, *channels):
+        return types.SimpleNamespace(picture="x", kind=kind, histogram=[list(each) for each in channels], form="f")
+
+    flat = np.full(256, 4)
+    tall, taller = flat.copy(), flat.copy()
+    tall[7], taller[9] = 8, 4000
+    results = types.SimpleNamespace(
+        pictures=[portrait("gray", tall), portrait("color", tall, flat, taller)],
+        ciphertexts=[portrait("gray", flat), portrait("color", flat, flat, flat)],
+    )
+    limits = [axis.get_ylim()[1] for axis in figures.histograms(results, "x").axes]
+    # Nothing is cut off.
+    peaks = [8 * 256 / tall.sum(), 2, 4000 * 256 / taller.sum(), 2]
+    assert limits == pytest.approx([1.05 * peak for peak in peaks])
 
 
 def test_a_picture_that_is_not_there_is_no_white_tile():
