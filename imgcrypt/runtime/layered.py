@@ -54,7 +54,7 @@ class LayeredNet(Net):
         self, payload: Bytes, valid: Bytes | None, height: int, width: int, channels: int, quality: str = "best"
     ) -> Bytes:
         known = picture.decode(unpack(payload, valid), height, width, channels)
-        planes = picture.inverse(picture.dequantize(known), known.sides)
+        planes = picture.inverse(known)
         if quality == "best" and known.open == 0 and TRAINED[0] <= picture.size(known.step) <= TRAINED[1]:
             return self.restore(planes, known)
         return picture.colors(planes)
