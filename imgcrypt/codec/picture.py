@@ -211,6 +211,19 @@ def encode(whole: Coefficients, opens: Sequence[int]) -> list[bytes]:
     return layers
 
 
+def sizes(whole: Coefficients, opens: Sequence[int]) -> list[int]:
+    """About how many bytes each layer of :func:`encode` has: of a picture of one stripe, to the byte.
+
+    Of larger ones, so many rows of superblocks as make about a stripe are coded and stand for the others.
+    """
+    every = len(stripes(whole.values.shape))
+    rows = range(0, whole.values.shape[1], every * SIDE)
+    values = np.concatenate([whole.values[:, row : row + SIDE] for row in rows], axis=1)
+    sides = np.concatenate([_cells(whole.sides, row, row + SIDE) for row in rows])
+    layers = encode(dataclasses.replace(whole, values=values, sides=sides), opens)
+    return [round(len(layer) * whole.values.size / values.size) for layer in layers]
+
+
 def decode(layers: Sequence[bytes], height: int, width: int, channels: int) -> Coefficients:
     """What the first layers of a picture tell of it.
 

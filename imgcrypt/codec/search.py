@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -29,11 +30,11 @@ REACH = picture.STEPS // 4
 """Step codes that one choice of blocks serves."""
 SAMPLE = 1 << 19
 """Samples that are enough to know how far expectation is from truth; pictures of twice as many are sampled first."""
-GUESSES, TRIES = 5, 16
+GUESSES, TRIES = 4, 12
 """Steps tried: by what is expected, and in all, the others by halving."""
 MOST = 16
 """Low bits that the first layer leaves open."""
-SLACK = 0.015
+SLACK = 0.01
 """Of the bytes that may stay free."""
 FAR = 200.0
 """dB that are as good as infinite."""
@@ -115,7 +116,7 @@ def fitting(colors: Bytes, room: int, overhead: int) -> list[bytes]:
         return math.log2(goal * trial.colors.size / trial.bytes(code))
 
     # From a coefficient of about 1.1 bits in each thirtieth of a gray level's step.
-    _solve(colors, picture.step_code(0.9 * goal**-0.95), left, expected, 0.0, -math.log2(1 - SLACK))
+    _search(colors, picture.step_code(0.9 * goal**-0.95), left, expected, 0.0, -math.log2(1 - SLACK))
     return found
 
 
@@ -145,14 +146,14 @@ def reaching(colors: Bytes, target: float) -> list[bytes]:
         return min(max(target, -FAR), FAR) - 10 * math.log10(255**2 / trial.error(code))
 
     start = picture.step_code(4 * 10 ** ((48 - min(max(target, 0), 100)) / 20))
-    _solve(colors, start, missing, expected, -NEAR, 0.0)
+    _search(colors, start, missing, expected, -NEAR, 0.0)
     if not found:
         raise NetError(f"this picture comes back with {reached:.2f} dB at best; give a lower PSNR, or keep it lossless")
     trial, whole = found[0]
     return trial.layers(whole)
 
 
-def _solve(colors: Bytes, start: int, value: Value, expected: Value, low: float, high: float) -> None:
+def _search(colors: Bytes, start: int, value: Value, expected: Value, low: float, high: float) -> None:
     """Look at step codes until the value of one lies between ``low`` and ``high``, or none in between is left.
 
     Args:
@@ -161,10 +162,31 @@ def _solve(colors: Bytes, start: int, value: Value, expected: Value, low: float,
         value: is called with trials and codes, and rises with these.
         expected: about what the value is, which costs little.
     """
+    if colors.size < 2 * SAMPLE:
+        _solve(Trial(colors, start), value, expected, low, high)
+        return
+    rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
+    sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start)
+    known = functools.cache(value)
+    offset, trial = 0.0, None
+    for _ in range(GUESSES):
+        code = _solve(sample, known, expected, low - offset, high - offset)
+        if trial is None:
+            trial = Trial(colors, code, sample.preview)
+        found = known(trial, code)
+        if low <= found <= high or (code == 0 and found > high) or (code == HIGHEST and found < low):
+            return
+        if offset == (offset := found - known(sample, code)):
+            break  # the sample can say no more
+    assert trial is not None
+    _solve(trial, known, expected, low, high)
 
+
+def _solve(trial: Trial, value: Value, expected: Value, low: float, high: float) -> int:
+    """The code whose value is nearest to the middle between ``low`` and ``high``, of those that were looked at."""
     middle = (low + high) / 2
 
-    def best(trial: Trial, wanted: float) -> int:
+    def best(wanted: float) -> int:
         """The code from which on a value of ``wanted`` is expected."""
         below, above = 0, HIGHEST
         while below < above:
@@ -172,28 +194,18 @@ def _solve(colors: Bytes, start: int, value: Value, expected: Value, low: float,
             below, above = (code + 1, above) if expected(trial, code) < wanted else (below, code)
         return below
 
-    preview, offset = PREVIEW, 0.0
-    if colors.size >= 2 * SAMPLE:
-        rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
-        trial = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start)
-        code = best(trial, middle)
-        offset = value(trial, code) - expected(trial, code)
-        start, preview = best(trial, middle - offset), trial.preview
-    trial = Trial(colors, start, preview)
     below, above = -1, HIGHEST + 1
-    code, scale, before = best(trial, middle - offset), 1.0, (0.0, 0.0)
+    code, scale, seen = best(middle), 1.0, dict[int, float]()
+    before = 0.0, 0.0
     for k in range(TRIES):
-        found = value(trial, code)
-        if low <= found <= high:
-            return
+        found = seen[code] = value(trial, code)
         below, above = (code, above) if found < low else (below, code)
-        if above - below < 2:
-            return
-        seen = expected(trial, code)
-        if k and seen != before[1]:
-            scale = min(max((found - before[0]) / (seen - before[1]), 0.5), 2.0)
-        before = found, seen
-        code = best(trial, seen + (middle - found) / scale)
-        if k >= GUESSES:
-            code = below + above >> 1
+        if low <= found <= high or above - below < 2:
+            break
+        guess = expected(trial, code)
+        if k and guess != before[1]:
+            scale = min(max((found - before[0]) / (guess - before[1]), 0.5), 2.0)
+        before = found, guess
+        code = best(guess + (middle - found) / scale) if k < GUESSES else below + above >> 1
         code = min(max(code, below + 1), above - 1)
+    return min(seen, key=lambda code: abs(seen[code] - middle))
