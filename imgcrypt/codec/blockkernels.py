@@ -21,17 +21,19 @@ def _block(plane, y, x, tall, wide, out):
     for i in range(tall):
         for j in range(wide):
             out[i, j] = plane[y + i, x + j]
+        for j in range(wide, wide + 3 & ~3):
+            out[i, j] = 0
     for i in range(tall, tall + 3 & ~3):
-        out[i, : wide + 3 & ~3] = 0
-    for i in range(tall):
-        out[i, wide : wide + 3 & ~3] = 0
-    return out
+        for j in range(wide + 3 & ~3):
+            out[i, j] = 0
 
 
 @njit(nogil=True, cache=True)
 def _times(down, source, tall, wide, out):
     """out = down @ source of a block, where rows of zeros cost nothing; sides up to multiples of 4 are zeros."""
-    out[:tall, : wide + 3 & ~3] = 0
+    for i in range(tall):
+        for j in range(wide + 3 & ~3):
+            out[i, j] = 0
     for k in range(0, tall, 4):
         some = np.float32(0)
         for j in range(wide):
@@ -86,7 +88,9 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
     for top in range(first, last):
         for start in range(-(-width // SIDE)):
             y0, x0 = top * SIDE, start * SIDE
-            costs[:] = 0
+            for i in range(4):
+                for j in range(4):
+                    costs[0, i, j] = costs[1, i, j] = costs[2, i, j] = 0
             for size in range(SMALLEST, LARGEST + 1):
                 side = 1 << size
                 for a in range(SIDE // side):
@@ -98,10 +102,8 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                         total = np.float32(price * fixed)
                         for plane in range(count):
                             out = found[size - SMALLEST, plane, a * side : a * side + tall, b * side : b * side + wide]
-                            _turn(
-                                _block(planes[plane], y, x, tall, wide, source), tall, wide,
-                                cosines[tall], transposed[wide], middle, out,
-                            )  # fmt: skip
+                            _block(planes[plane], y, x, tall, wide, source)
+                            _turn(source, tall, wide, cosines[tall], transposed[wide], middle, out)
                             for i in range(tall):
                                 for j in range(wide):
                                     total += curve[min(np.int64(abs(out[i, j]) * scale), most)]
@@ -120,11 +122,13 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                     )  # fmt: skip
                     size = 4 if costs[1, a, b] <= parts else 3
                     whole += min(parts, costs[1, a, b])
-                    sides[y >> 3 : (y >> 3) + 2, x >> 3 : (x >> 3) + 2] = size
-            if costs[2, 0, 0] <= whole:
-                sides[y0 >> 3 : (y0 >> 3) + 4, x0 >> 3 : (x0 >> 3) + 4] = 5
+                    for row in range(y >> 3, min((y >> 3) + 2, sides.shape[0])):
+                        for column in range(x >> 3, min((x >> 3) + 2, sides.shape[1])):
+                            sides[row, column] = size
             for row in range(y0 >> 3, min((y0 >> 3) + 4, sides.shape[0])):
                 for column in range(x0 >> 3, min((x0 >> 3) + 4, sides.shape[1])):
+                    if costs[2, 0, 0] <= whole:
+                        sides[row, column] = 5
                     size = sides[row, column]
                     y, x = 8 * row - y0, 8 * column - x0
                     tall, wide = min(8, height - 8 * row), min(8, width - 8 * column)
@@ -137,12 +141,14 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
 
 
 @njit(nogil=True, cache=True)
-def synthesize(coefficients, sides, first, last, cosines, transposed, planes):
-    """The planes of blocks' coefficients, in some rows of superblocks.
+def synthesize(values, sides, first, last, less, unit, cosines, transposed, planes):
+    """The planes of blocks' integers, in some rows of superblocks.
 
     Args:
-        coefficients: float32 (C, H, W).
+        values: int32 (C, H, W).
         sides, first, last, cosines, transposed: as in :func:`analyse`.
+        less: float32 (4,): how much smaller than its integer a coefficient is expected to be, by magnitude.
+        unit: of the integers, in gray levels, float32.
         planes: float32 (C, H, W), written.
     """
     count, height, width = planes.shape
@@ -156,7 +162,36 @@ def synthesize(coefficients, sides, first, last, cosines, transposed, planes):
             y, x = 8 * row, 8 * column
             tall, wide = min(8 * cells, height - y), min(8 * cells, width - x)
             for plane in range(count):
+                _block(values[plane], y, x, tall, wide, source)
+                for i in range(tall):
+                    for j in range(wide):
+                        found = source[i, j]
+                        shrink = less[min(np.int64(abs(found)), 3)]
+                        source[i, j] = (found - shrink if found > 0 else found + shrink) * unit
                 _turn(
-                    _block(coefficients[plane], y, x, tall, wide, source), tall, wide,
-                    transposed[tall], cosines[wide], middle, planes[plane, y : y + tall, x : x + wide],
+                    source, tall, wide, transposed[tall], cosines[wide], middle,
+                    planes[plane, y : y + tall, x : x + wide],
                 )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def separate(colors, rotation, first, last, planes):
+    """Rotate samples' colors into planes, in some rows of superblocks.
+
+    Args:
+        colors: uint8 (H, W, C).
+        rotation: float32 (C, C).
+        first, last: as in :func:`analyse`.
+        planes: float32 (C, H, W), written.
+    """
+    count, height, width = planes.shape
+    for y in range(first * SIDE, min(last * SIDE, height)):
+        for plane in range(count):
+            if count == 1:
+                for x in range(width):
+                    planes[0, y, x] = np.float32(colors[y, x, 0]) - np.float32(128)
+            else:
+                a, b, c = rotation[plane, 0], rotation[plane, 1], rotation[plane, 2]
+                middle = np.float32(128) * (a + b + c)
+                for x in range(width):
+                    planes[plane, y, x] = a * colors[y, x, 0] + b * colors[y, x, 1] + c * colors[y, x, 2] - middle

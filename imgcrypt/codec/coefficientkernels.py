@@ -170,12 +170,15 @@ def _outside(known, plane, r, wide, profile, cell_j, sums):
 def _expect(left, up, row, column, rows, columns, expected):
     """The profile that a block's neighbours let expect, in sixteenths: the mean of theirs."""
     share = 131072 // (rows + columns)
-    expected[:] = 0
-    for k in range(rows):
-        expected += left[row + k]
-    for k in range(columns):
-        expected += up[column + k]
     for i in range(CELLS):
+        for j in range(CELLS):
+            expected[i, j] = 0
+        for k in range(rows):
+            for j in range(CELLS):
+                expected[i, j] += left[row + k, i, j]
+        for k in range(columns):
+            for j in range(CELLS):
+                expected[i, j] += up[column + k, i, j]
         for j in range(CELLS):
             expected[i, j] = expected[i, j] * share >> 16
 
@@ -183,7 +186,9 @@ def _expect(left, up, row, column, rows, columns, expected):
 @njit(nogil=True, cache=True)
 def _remember(left, up, row, column, rows, columns, here, tall, wide, cell_i, profile, empty):
     """Leave a block's own profile for its neighbours."""
-    profile[:] = 0
+    for i in range(CELLS):
+        for j in range(CELLS):
+            profile[i, j] = 0
     if not empty:
         share = (1 << 26) // (tall * wide)
         for i in range(tall):
@@ -198,20 +203,49 @@ def _remember(left, up, row, column, rows, columns, here, tall, wide, cell_i, pr
         for i in range(CELLS):
             for j in range(CELLS):
                 profile[i, j] = profile[i, j] * share >> 16
-    for k in range(rows):
-        left[row + k] = profile
-    for k in range(columns):
-        up[column + k] = profile
+    for i in range(CELLS):
+        for k in range(rows):
+            for j in range(CELLS):
+                left[row + k, i, j] = profile[i, j]
+        for k in range(columns):
+            for j in range(CELLS):
+                up[column + k, i, j] = profile[i, j]
 
 
 @njit(nogil=True, cache=True)
-def code(encoding, q, sides, extents, before, now, states, weights, stretch, squash, rates, zones, levels, data):
+def _clear(here, tall, wide):
+    """A block's magnitudes, none of which is known, with their margins."""
+    for r in range(tall + 2 * MARGIN):
+        for c in range(wide + 2 * MARGIN):
+            here[r, c] = 0
+
+
+@njit(nogil=True, cache=True)
+def code(
+    encoding,
+    values,
+    top,
+    bottom,
+    sides,
+    extents,
+    before,
+    now,
+    states,
+    weights,
+    stretch,
+    squash,
+    rates,
+    zones,
+    levels,
+    data,
+):
     """Code one layer of a stripe, or decode it.
 
     Args:
         encoding: whether ``data`` is written, else it is read.
-        q: int32 (C, H, W). The encoder's are whole. Of the decoder's, those above the lowest ``before`` bits are known,
-            and afterwards those above the lowest ``now``.
+        values: int32 (C, H', W), of the picture. The encoder's are whole. Of the decoder's, those above the lowest
+            ``before`` bits are known, and afterwards those above the lowest ``now``.
+        top, bottom: rows of samples that are the stripe's H; in what follows it is all there is.
         sides: uint8 (ceil(H / 8), ceil(W / 8)): the logarithm of the side of the block that each 8 x 8 samples are of.
         extents: uint8 (C, ceil(H / 8), ceil(W / 8)): what earlier layers said of blocks' extents.
         before: low bits of magnitudes not known from earlier layers; 31 in the first one.
@@ -224,6 +258,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
     Returns:
         How many bytes were written, or read.
     """
+    q = values[:, top:bottom]
     planes, height, width = q.shape
     high, broad = sides.shape
     first = before == 31
@@ -275,7 +310,9 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                 bit, low, span, at = _one(encoding, bit, context, states, rates, low, span, at, data)
                 if not encoding:
                     reach = 4 >> step
-                    sides[row : row + reach, column : column + reach] = largest - bit
+                    for i in range(row, min(row + reach, high)):
+                        for j in range(column, min(column + reach, broad)):
+                            sides[i, j] = largest - bit
                 if not bit:
                     break
         size = np.int64(sides[row, column])
@@ -293,7 +330,7 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
             chroma = min(plane, 1)
             sort = (kind * 2 + chroma) * 3 + size - 3
             here = known[plane]
-            here[: tall + 2 * MARGIN, : wide + 2 * MARGIN] = 0
+            _clear(here, tall, wide)
             # The extent: coefficients of frequencies i + j, of 32 each way, from four times this on are 0.
             extent = 0
             if encoding:
@@ -361,8 +398,10 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
                 if not encoding:
                     q[plane, y, x] = value
                 mean = value * 131072 // scale
-                left_mean[plane, row : row + rows] = mean
-                up_mean[plane, column : column + columns] = mean
+                for k in range(rows):
+                    left_mean[plane, row + k] = mean
+                for k in range(columns):
+                    up_mean[plane, column + k] = mean
             limit = 1 if extent == 0 else 4 << extent if extent < 4 else 2 * SIDE
             empty = first and extent == 0
             if not empty:
@@ -475,23 +514,27 @@ def code(encoding, q, sides, extents, before, now, states, weights, stretch, squ
 
 
 @njit(nogil=True, cache=True)
-def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
+def quantize(coefficients, top, bottom, inverse_step, sides, logits, zones, levels, price, trim, floor, values):
     """Choose coefficients' integers block by block: the least error plus ``price`` times bits.
 
     Bits are those that one layer would need by what the states expect at first.
 
     Args:
-        ratios: float32 (C, H, W), coefficients in units of the step.
+        coefficients: float32 (C, H', W), of the picture.
+        top, bottom: rows of samples that are the stripe's H; blocks are its.
+        inverse_step: 1 / the quantizer's step, float32.
         sides: uint8 (ceil(H / 8), ceil(W / 8)), as in :func:`code`.
         logits: int16 (EXTENTS,), of the probabilities of the first states, times their weights, in 1 / 256.
         zones, levels: as in :func:`code`.
         price: of a bit, in squares of the step.
         trim: below this magnitude a coefficient does not widen its block's extent.
         floor: bits that a block's coefficients must be worth together.
-        q: int32 (C, H, W), the result.
+        values: int32 (C, H', W), the result.
     """
+    q, ratios = values[:, top:bottom], coefficients[:, top:bottom]
     planes, height, width = q.shape
     high, broad = sides.shape
+    near = np.empty((SIDE, SIDE), np.float32)
     left = np.zeros((planes, high, CELLS, CELLS), np.int64)
     up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
     expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
@@ -524,11 +567,12 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
         for plane in range(planes):
             chroma = min(plane, 1)
             here = known[plane]
-            here[: tall + 2 * MARGIN, : wide + 2 * MARGIN] = 0
+            _clear(here, tall, wide)
             reach = -1
             for i in range(tall):
                 for j in range(wide):
-                    if abs(ratios[plane, y + i, x + j]) >= trim and i + j:
+                    near[i, j] = abs(ratios[plane, y + i, x + j] * inverse_step)
+                    if near[i, j] >= trim and i + j:
                         reach = max(reach, turn_i[i] + turn_j[j])
             limit = 0 if reach < 0 else 8 if reach < 8 else 16 if reach < 16 else 32 if reach < 32 else 2 * SIDE
             gain = np.float32(0)
@@ -541,7 +585,7 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
                 _outside(known, plane, i + MARGIN, wide, expected[cell_i[i]], cell_j, outside)
                 one, two = np.int64(0), np.int64(0)
                 for j in range(min(wide, ((limit - turn_i[i]) * wide + SIDE - 1) // SIDE) - 1, -1, -1):
-                    magnitude = abs(ratios[plane, y + i, x + j])
+                    magnitude = near[i, j]
                     if i + j == 0:
                         continue
                     r, c = i + MARGIN, j + MARGIN
@@ -571,30 +615,30 @@ def quantize(ratios, sides, logits, zones, levels, price, trim, floor, q):
                     gain += magnitude * magnitude - least
                     here[r, c] = one = best
             if gain < price * floor:
-                here[: tall + 2 * MARGIN, : wide + 2 * MARGIN] = 0
+                _clear(here, tall, wide)
             for i in range(tall):
                 for j in range(wide):
                     value = here[i + MARGIN, j + MARGIN]
                     q[plane, y + i, x + j] = -value if ratios[plane, y + i, x + j] < 0 else value
-            ratio = ratios[plane, y, x]
-            value = np.int64(abs(ratio) + np.float32(0.45))
-            q[plane, y, x] = -value if ratio < 0 else value
+            value = np.int64(near[0, 0] + np.float32(0.45))
+            q[plane, y, x] = -value if ratios[plane, y, x] < 0 else value
             _remember(
                 left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, profile, limit == 0
             )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
-def doubt(q, sides, zones, levels, variances, ratios, counts, sums, error):
+def doubt(values, top, bottom, sides, zones, levels, variances, ratios, counts, sums, error):
     """How far a picture's samples are expected to be from those of the coefficients' integers.
 
     Args:
-        q: int32 (C, H, W); sides, zones, levels: as in :func:`code`.
+        values: int32 (C, H', W); top, bottom, sides, zones, levels: as in :func:`code`.
         variances: float32 (2 * 3 * ZONES * LEVELS * 3,), in squares of the step, by what is around a coefficient.
         ratios: float32 (C, H, W), true coefficients in steps, to fit ``variances``; else of no elements.
         counts, sums: float64, as many as ``variances``; to the sums, the squares of errors are added.
         error: float32 (C, ceil(H / 8), ceil(W / 8)), in steps, the result.
     """
+    q = values[:, top:bottom]
     planes, height, width = q.shape
     high, broad = sides.shape
     left = np.zeros((planes, high, CELLS, CELLS), np.int64)
@@ -623,7 +667,7 @@ def doubt(q, sides, zones, levels, variances, ratios, counts, sums, error):
             for j in range(wide):
                 turn_j[j], cell_j[j] = j * SIDE // wide, j * CELLS // wide
             for plane in range(planes):
-                here[: tall + 2 * MARGIN, : wide + 2 * MARGIN] = 0
+                _clear(here, tall, wide)
                 for i in range(tall):
                     for j in range(wide):
                         here[i + MARGIN, j + MARGIN] = abs(q[plane, y + i, x + j])
@@ -648,7 +692,9 @@ def doubt(q, sides, zones, levels, variances, ratios, counts, sums, error):
                             counts[context] += 1
                             sums[context] += away * away
                 found = np.sqrt(total / np.float32(tall * wide))
-                error[plane, row : row + rows, column : column + columns] = found
+                for i in range(row, row + rows):
+                    for j in range(column, column + columns):
+                        error[plane, i, j] = found
                 _remember(
                     left[plane], up[plane], row, column, rows, columns, here, tall, wide, cell_i, profile, False
                 )  # fmt: skip

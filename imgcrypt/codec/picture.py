@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgcrypt import compiled, loading, threads
+from imgcrypt import compiled, loading, progress, threads
 from imgcrypt.codec import tables
 from imgcrypt.errors import DamagedError
 
@@ -80,10 +80,10 @@ def step_code(step: float) -> int:
 
 def planes(colors: Bytes) -> Floats:
     """Samples uint8 (H, W, C), C 1 or 3, as rotated planes: float32 (C, H, W)."""
-    centred = colors.astype(np.float32) - np.float32(128)
-    if colors.shape[2] == 1:
-        return np.ascontiguousarray(centred.transpose(2, 0, 1))
-    return np.ascontiguousarray((centred.reshape(-1, 3) @ ROTATION.T).reshape(colors.shape).transpose(2, 0, 1))
+    found = np.empty((colors.shape[2], *colors.shape[:2]), np.float32)
+    colors = np.ascontiguousarray(colors)
+    _rows(lambda first, last: compiled.call(_blocks().separate, colors, ROTATION, first, last, found), found.shape)
+    return found
 
 
 def colors(planes: Floats) -> Bytes:
@@ -102,24 +102,19 @@ def transform(planes: Floats, code: int, price: float = PRICE) -> tuple[Floats, 
     coefficients = np.empty_like(planes)
     cosines, transposed = _cosines()
     arguments = (1 / size(code), price, BLOCK * len(planes), _curve(price), cosines, transposed, sides, coefficients)
-    rows = -(-height // SIDE)
-    _each(
-        lambda first, last: compiled.call(_blocks().analyse, planes, first, last, *arguments),
-        [(row, row + 1) for row in range(rows)] if planes.size >= STRIPE else [(0, rows)],
-    )
+    _rows(lambda first, last: compiled.call(_blocks().analyse, planes, first, last, *arguments), planes.shape)
     return coefficients, sides
 
 
-def inverse(coefficients: Floats, sides: Bytes) -> Floats:
-    """The planes of coefficients."""
-    planes = np.empty_like(coefficients)
-    cosines, transposed = _cosines()
-    rows = -(-planes.shape[1] // SIDE)
-    _each(
-        lambda first, last: compiled.call(
-            _blocks().synthesize, coefficients, sides, first, last, cosines, transposed, planes
-        ),
-        [(row, row + 1) for row in range(rows)] if planes.size >= STRIPE else [(0, rows)],
+def inverse(known: Coefficients) -> Floats:
+    """The planes that are to be expected of coefficients, float32 (C, H, W)."""
+    planes = np.empty(known.values.shape, np.float32)
+    # In the middle of what may be, a little towards 0.
+    less = np.array([0, -0.45, -0.45, -0.45], np.float32) if known.open else SHRINK
+    arguments = less, np.float32(size(known.step) * (1 << known.open)), *_cosines(), planes
+    _rows(
+        lambda first, last: compiled.call(_blocks().synthesize, known.values, known.sides, first, last, *arguments),
+        planes.shape,
     )
     return planes
 
@@ -127,53 +122,35 @@ def inverse(coefficients: Floats, sides: Bytes) -> Floats:
 def quantize(coefficients: Floats, sides: Bytes, code: int, price: float = PRICE) -> Coefficients:
     """The integers that say most for their bytes at this step."""
     values = np.empty(coefficients.shape, np.int32)
-    ratios = coefficients * np.float32(1 / size(code))
     held = tables.load()
 
-    def stripe(first: int, last: int) -> None:
-        rows, cells = slice(first * SIDE, last * SIDE), slice(first * 4, last * 4)
-        part = np.empty_like(values[:, rows])
+    def stripe(_: int, top: int, bottom: int) -> None:
         compiled.call(
-            _kernels().quantize, np.ascontiguousarray(ratios[:, rows]), sides[cells], held.logits, held.zones,
-            held.levels, price, TRIM, FLOOR, part,
+            _kernels().quantize, coefficients, top, bottom, np.float32(1 / size(code)), _cells(sides, top, bottom),
+            held.logits, held.zones, held.levels, price, TRIM, FLOOR, values,
         )  # fmt: skip
-        values[:, rows] = part
 
-    _each(stripe, stripes(values.shape))
+    _stripes(stripe, values.shape)
     return Coefficients(values, sides, code)
 
 
-def dequantize(known: Coefficients) -> Floats:
-    """The coefficients that are to be expected: float32 (C, H, W)."""
-    step = np.float32(size(known.step))
-    magnitudes = np.abs(known.values)
-    if known.open:
-        # In the middle of what may be, a little towards 0.
-        width = np.float32(1 << known.open)
-        found = (magnitudes + np.float32(0.45)) * width * (magnitudes > 0)
-    else:
-        found = magnitudes - SHRINK[np.minimum(magnitudes, 3)]
-    signed: Floats = np.copysign(found * step, known.values).astype(np.float32)
-    return signed
-
-
 def doubt(known: Coefficients) -> Floats:
-    """How far samples are expected to be from those of :func:`dequantize`, in gray levels: float32, by 8 x 8 of them,
+    """How far samples are expected to be from those of :func:`inverse`, in gray levels: float32, by 8 x 8 of them,
     (C, ceil(H / 8), ceil(W / 8))."""
     held = tables.load()
     error = np.empty((len(known.values), *known.sides.shape), np.float32)
     nothing, none = np.empty((0, 0, 0), np.float32), np.empty(0)
 
-    def stripe(first: int, last: int) -> None:
-        cells = slice(first * 4, last * 4)
-        part = np.empty_like(error[:, cells])
+    def stripe(_: int, top: int, bottom: int) -> None:
+        cells = _cells(known.sides, top, bottom)
+        part = np.empty((len(error), *cells.shape), np.float32)
         compiled.call(
-            _kernels().doubt, np.ascontiguousarray(known.values[:, first * SIDE : last * SIDE]), known.sides[cells],
-            held.zones, held.levels, held.variances, nothing, none, none, part,
+            _kernels().doubt, known.values, top, bottom, cells, held.zones, held.levels, held.variances, nothing, none,
+            none, part,
         )  # fmt: skip
-        error[:, cells] = part
+        error[:, top // CELL : top // CELL + len(cells)] = part
 
-    _each(stripe, stripes(known.values.shape))
+    _stripes(stripe, known.values.shape)
     return error * np.float32(size(known.step) * (1 << known.open))
 
 
@@ -209,30 +186,42 @@ def encode(whole: Coefficients, opens: Sequence[int]) -> list[bytes]:
         opens: for each layer, how many low bits of magnitudes are not known with it; falling, the last 0.
     """
     held = tables.load()
-    parts = stripes(whole.values.shape)
-    found: list[list[bytes]] = [[] for _ in parts]
+    values = whole.values
+    found: list[list[bytes]] = [[] for _ in stripes(values.shape)]
 
-    def stripe(i: int, _: int) -> None:
-        first, last = parts[i]
-        q = np.ascontiguousarray(whole.values[:, first * SIDE : last * SIDE])
-        sides = np.ascontiguousarray(whole.sides[first * 4 : last * 4])
-        extents = np.zeros((len(q), *sides.shape), np.uint8)
+    def stripe(i: int, top: int, bottom: int) -> None:
+        sides = _cells(whole.sides, top, bottom)
+        extents = np.zeros((len(values), *sides.shape), np.uint8)
         states, weights = held.states.copy(), held.weights.copy()
-        data, before = np.empty(4 * q.size + 4096, np.uint8), 31
+        data, before = np.empty(4 * values[:, top:bottom].size + 4096, np.uint8), 31
         for now in opens:
             count = compiled.call(
-                _kernels().code, True, q, sides, extents, before, now, states, weights, *held.maps, data
-            )
+                _kernels().code, True, values, top, bottom, sides, extents, before, now, states, weights, *held.maps,
+                data,
+            )  # fmt: skip
             found[i].append(data[:count].tobytes())
             before = now
 
-    _each(stripe, [(i, i) for i in range(len(parts))])
+    _stripes(stripe, values.shape)
     layers = []
     for k, now in enumerate(opens):
         head = struct.pack("<HB", whole.step, now) if k == 0 else bytes([now])
         lengths = b"".join(struct.pack("<I", len(each[k])) for each in found[:-1])
         layers.append(head + lengths + b"".join(each[k] for each in found))
     return layers
+
+
+def sizes(whole: Coefficients, opens: Sequence[int]) -> list[int]:
+    """About how many bytes each layer of :func:`encode` has: of a picture of one stripe, to the byte.
+
+    Of larger ones, so many rows of superblocks as make about a stripe are coded and stand for the others.
+    """
+    every = len(stripes(whole.values.shape))
+    rows = range(0, whole.values.shape[1], every * SIDE)
+    values = np.concatenate([whole.values[:, row : row + SIDE] for row in rows], axis=1)
+    sides = np.concatenate([_cells(whole.sides, row, row + SIDE) for row in rows])
+    layers = encode(dataclasses.replace(whole, values=values, sides=sides), opens)
+    return [round(len(layer) * whole.values.size / values.size) for layer in layers]
 
 
 def decode(layers: Sequence[bytes], height: int, width: int, channels: int) -> Coefficients:
@@ -265,20 +254,19 @@ def decode(layers: Sequence[bytes], height: int, width: int, channels: int) -> C
         if sorted(ends) != ends or opens[-1] >= (opens[-2] if k else 24) or step > 2047:
             raise DamagedError("the file's payload does not fit its picture; it was not made by imgcrypt")
 
-    def stripe(i: int, _: int) -> None:
-        first, last = parts[i]
-        q = np.zeros((channels, min(last * SIDE, height) - first * SIDE, width), np.int32)
-        cells = np.zeros((-(-q.shape[1] // 8), sides.shape[1]), np.uint8)
+    def stripe(i: int, top: int, bottom: int) -> None:
+        cells = _cells(sides, top, bottom)
         extents = np.zeros((channels, *cells.shape), np.uint8)
         states, weights, before = held.states.copy(), held.weights.copy(), 31
         for now, stream in zip(opens, streams, strict=True):
             data = np.frombuffer(bytearray(stream[i]), np.uint8)
-            compiled.call(_kernels().code, False, q, cells, extents, before, now, states, weights, *held.maps, data)
+            compiled.call(
+                _kernels().code, False, values, top, bottom, cells, extents, before, now, states, weights, *held.maps,
+                data,
+            )  # fmt: skip
             before = now
-        values[:, first * SIDE : last * SIDE] = q
-        sides[first * 4 : last * 4] = cells
 
-    _each(stripe, [(i, i) for i in range(len(parts))])
+    _stripes(stripe, shape)
     return Coefficients(values, sides, step, opens[-1])
 
 
@@ -286,7 +274,7 @@ def warm_up() -> None:
     """Load the kernels, compiling what no cache holds."""
     whole = quantize(*transform(planes(np.zeros((1, 1, 1), np.uint8)), 0), 0)
     known = decode(encode(whole, (0,)), 1, 1, 1)
-    inverse(dequantize(known), known.sides)
+    inverse(known)
     doubt(known)
 
 
@@ -310,16 +298,42 @@ def _curve(price: float) -> Floats:
     return np.where(x < 0.62, small, 0.085 + price * (4 + 1.6 * np.log2(x))).astype(np.float32)
 
 
-def _each(work: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> None:
-    """Do the work for each part, on all cores that there are."""
+def _cells(sides: Bytes, top: int, bottom: int) -> Bytes:
+    """The sides of a stripe's blocks."""
+    return sides[top // CELL : -(-bottom // CELL)]
+
+
+def _rows(work: Callable[[int, int], Any], shape: tuple[int, ...]) -> None:
+    """Do the work for each row of superblocks, given as first and last, of planes of this shape (C, H, W)."""
+    rows = -(-shape[1] // SIDE)
+    _each(work, [(row, row + 1) for row in range(rows)] if math.prod(shape) >= STRIPE else [(0, rows)])
+
+
+def _stripes(work: Callable[[int, int, int], Any], shape: tuple[int, ...]) -> None:
+    """Do the work for each stripe, given as its number and rows of samples, of planes of this shape (C, H, W)."""
+    parts = enumerate(stripes(shape))
+    _each(work, [(i, first * SIDE, min(last * SIDE, shape[1])) for i, (first, last) in parts])
+
+
+def _each(work: Callable[..., Any], parts: Sequence[tuple[int, ...]]) -> None:
+    """Do the work for each part, on all cores that there are; end early if the caller has given up.
+
+    Raises:
+        CancelledError: he has.
+    """
     workers = min(len(parts), threads.count())
     if workers < 2:
         for part in parts:
+            progress.check()
             work(*part)
         return
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work, *part) for part in parts]:
-            done.result()
+        try:
+            for done in [pool.submit(work, *part) for part in parts]:
+                progress.check()
+                done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @functools.cache

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from imgcrypt.codec import picture
 from imgcrypt.errors import NetError
 from imgcrypt.metrics import psnr
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from imgcrypt.arrays import Bytes
 
 HIGHEST = 2047
 """Of step codes."""
 REACH = picture.STEPS // 4
 """Step codes that one choice of blocks serves."""
-TRIES = 12
+SAMPLE = 1 << 19
+"""Samples that are enough to know how far expectation is from truth; pictures of twice as many are sampled first."""
+GUESSES, TRIES = 4, 12
+"""Steps tried: by what is expected, and in all, the others by halving."""
 MOST = 16
 """Low bits that a layer leaves open."""
 ROUNDS = 6
@@ -36,29 +44,37 @@ NEAR = 0.06
 class Trial:
     """A picture, uint8 (H, W, C), at one step after the other."""
 
-    def __init__(self, colors: Bytes) -> None:
+    def __init__(self, colors: Bytes, code: int, steps: Sequence[float] = ()) -> None:
+        self.colors = colors
+        self.steps = list(steps)
+        """Of layers but the last, about, in gray levels."""
         self._planes = picture.planes(colors)
-        self._size = colors.size
-        self._steps: list[float] = []
-        self._chosen: int | None = None
-        self._blocks: Any = None
+        self._choose(code)
+
+    def _choose(self, code: int) -> None:
+        self._chosen = code
+        self._coefficients, self._sides = picture.transform(self._planes, code)
+        # An odd one meets all frequencies alike.
+        some = self._coefficients[:, :: self.colors.size >> 20 | 1]
+        counts = np.bincount((some.view(np.uint32) >> 20 & 2047).reshape(-1))
+        self._bins = np.flatnonzero(counts)
+        self._counts = counts[self._bins] * (self.colors.size / some.size)
 
     def at(self, code: int) -> picture.Coefficients:
         """Its integers at a step code."""
-        if self._chosen is None or abs(code - self._chosen) > REACH:
-            self._chosen, self._blocks = code, picture.transform(self._planes, code)
-        coefficients, sides = self._blocks
-        return picture.quantize(coefficients, sides, code)
+        if abs(code - self._chosen) > REACH:
+            self._choose(code)
+        return picture.quantize(self._coefficients, self._sides, code)
 
     def layers(self, whole: picture.Coefficients, ends: Sequence[int]) -> list[bytes]:
         """Their layers, the first ones of which end, if they can, before so many bytes."""
-        if len(self._steps) != len(ends):
+        if len(self.steps) != len(ends):
             # What a layer leaves open is a step too, whose size at so many bytes can be foretold.
-            self._steps = [_step_for(end / self._size) for end in ends]
+            self.steps[:] = [_step_for(end / self.colors.size) for end in ends]
         grown: set[int] = set()
         for turn in range(ROUNDS):
             opens: dict[int, int] = {}  # by the number of the end
-            for i, step in enumerate(self._steps):
+            for i, step in enumerate(self.steps):
                 now = min(round(math.log2(step / picture.size(whole.step))), MOST)
                 if 0 < now < min(opens.values(), default=MOST + 1):
                     opens[i] = now
@@ -67,15 +83,34 @@ class Trial:
             changed = False
             for i, length in zip(opens, lengths, strict=False):
                 if length > ends[i] and opens[i] < MOST:
-                    self._steps[i] *= 2
+                    self.steps[i] *= 2
                     grown.add(i)
                     changed = True
                 elif length < SPARSE * ends[i] and i not in grown and turn < ROUNDS // 2:
-                    self._steps[i] /= 2
+                    self.steps[i] /= 2
                     changed = True
             if not changed:
                 break
         return layers
+
+    def bytes(self, code: int) -> float:
+        """About how many the layers of a step code have, which falls with it: true to some hundredths."""
+        ratios = self._ratios(code)
+        bits = np.where(ratios < 0.5, 0.6 * ratios, 3 + 1.2 * np.log2(np.maximum(ratios, 0.5)))
+        return float(0.95 / 8 * (self._counts @ bits)) + 1
+
+    def error(self, code: int) -> float:
+        """About the mean squared error of a step code, which rises with it."""
+        squares = np.minimum(self._ratios(code) ** 2, 0.12)
+        return float(self._counts @ squares) / self.colors.size * picture.size(code) ** 2 + 1e-9
+
+    def _ratios(self, code: int) -> NDArray[np.float64]:
+        """Magnitudes of coefficients in steps: eight for each octave, as their exponents and highest bits say."""
+        found: NDArray[np.float64] = np.exp2(self._bins / 8 - 126.94) / picture.size(code)
+        return found
+
+
+Value = Callable[[Trial, int], float]
 
 
 def _step_for(rate: float) -> float:
@@ -89,22 +124,25 @@ def fitting(colors: Bytes, room: int, ends: Sequence[int]) -> list[bytes]:
     The first ones end, if they can, before the bytes ``ends``. They take more than ``room`` only if no step is large
     enough.
     """
-    trial = Trial(colors)
     found: list[bytes] = []
     best = -1
-    goal = max(room, 1)
+    room = max(room, 1)
+    goal = room / colors.size
 
-    def excess(code: int) -> float:
+    def left(trial: Trial, code: int) -> float:
         nonlocal found, best
-        layers = trial.layers(trial.at(code), ends)
+        share = trial.colors.size / colors.size
+        layers = trial.layers(trial.at(code), [int(share * end) for end in ends])
         length = sum(map(len, layers))
-        if best < length <= goal or not found:
-            found, best = layers, length if length <= goal else -1
-        return math.log2(length / goal)
+        if trial.colors is colors and (best < length <= room or not found):
+            found, best = layers, length if length <= room else -1
+        return math.log2(goal * trial.colors.size / length)
+
+    def expected(trial: Trial, code: int) -> float:
+        return math.log2(goal * trial.colors.size / trial.bytes(code))
 
     # From a coefficient of about 1.1 bits in each thirtieth of a gray level's step.
-    start = picture.step_code(_step_for(goal / colors.size))
-    _solve(excess, start, -1.1 / picture.STEPS, math.log2(1 - SLACK), 0.0)
+    _search(colors, picture.step_code(_step_for(goal)), left, expected, 0.0, -math.log2(1 - SLACK))
     return found
 
 
@@ -118,56 +156,92 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
     """
     if math.isnan(target):
         raise NetError("a PSNR to aim at is a number of dB; give one, 42 for example")
-    trial = Trial(colors)
-    found: list[picture.Coefficients] = []
+    found: list[tuple[Trial, picture.Coefficients]] = []
     reached = -math.inf
 
-    def missing(code: int) -> float:
+    def missing(trial: Trial, code: int) -> float:
         nonlocal reached
         whole = trial.at(code)
-        back = picture.colors(picture.inverse(picture.dequantize(whole), whole.sides))
-        quality = psnr(colors, back)
-        reached = max(reached, quality)
-        if quality >= target and (not found or code > found[0].step):
-            found[:] = [whole]
-        return min(max(target - quality, -FAR), FAR) if quality < math.inf else -FAR
+        back = picture.colors(picture.inverse(whole))
+        quality = psnr(trial.colors, back)
+        if trial.colors is colors:
+            reached = max(reached, quality)
+            if quality >= target and (not found or code > found[0][1].step):
+                found[:] = [(trial, whole)]
+        return min(max(target - quality, -FAR), FAR)
+
+    def expected(trial: Trial, code: int) -> float:
+        return min(max(target, -FAR), FAR) - 10 * math.log10(255**2 / trial.error(code))
 
     start = picture.step_code(4 * 10 ** ((48 - min(max(target, 0), 100)) / 20))
-    _solve(missing, start, 5 / picture.STEPS, -NEAR, 0.0)
+    _search(colors, start, missing, expected, -NEAR, 0.0)
     if not found:
         raise NetError(f"this picture comes back with {reached:.2f} dB at best; give a lower PSNR, or keep it lossless")
-    # One layer alone takes a little less than several.
-    return trial.layers(found[0], ends(sum(map(len, trial.layers(found[0], [])))))
+    trial, whole = found[0]
+    limits = ends(int(trial.bytes(whole.step)))
+    for _ in range(ROUNDS // 2):
+        layers = trial.layers(whole, limits)
+        exact = ends(sum(map(len, layers)))
+        lengths = itertools.accumulate(map(len, layers[:-1]))
+        if all(length <= end for length, end in zip(lengths, exact, strict=False)):
+            break
+        limits = exact
+    return layers
 
 
-def _solve(value: Callable[[int], float], start: int, slope: float, low: float, high: float) -> None:
+def _search(colors: Bytes, start: int, value: Value, expected: Value, low: float, high: float) -> None:
     """Look at step codes until the value of one lies between ``low`` and ``high``, or none in between is left.
 
     Args:
-        value: is called with codes, and rises or falls with them.
-        start: the first code.
-        slope: about what the value changes by from one code to the next.
+        colors: the picture.
+        start: the first code, roughly.
+        value: is called with trials and codes, and rises with these.
+        expected: about what the value is, which costs little.
     """
-    below, above = (-1, HIGHEST + 1)  # in the order of rising values: codes of too low and of too high ones
-    if slope < 0:
-        below, above = above, below
-    code, seen = start, []
-    for _ in range(TRIES):
-        found = value(code)
-        if low <= found <= high:
+    if colors.size < 2 * SAMPLE:
+        _solve(Trial(colors, start), value, expected, low, high)
+        return
+    rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
+    sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start)
+    known = functools.cache(value)
+    offset, trial = 0.0, None
+    for _ in range(GUESSES):
+        code = _solve(sample, known, expected, low - offset, high - offset)
+        if trial is None:
+            trial = Trial(colors, code, sample.steps)
+        found = known(trial, code)
+        if low <= found <= high or (code == 0 and found > high) or (code == HIGHEST and found < low):
             return
-        seen.append((code, found))
-        if found < low:
-            below = code
-        else:
-            above = code
-        first, last = sorted((below, above))
-        if last - first < 2:
-            return
-        if len(seen) > 1 and seen[-1][0] != seen[-2][0]:
-            measured = (seen[-1][1] - seen[-2][1]) / (seen[-1][0] - seen[-2][0])
-            if slope / 4 < measured < slope * 4 or slope * 4 < measured < slope / 4:
-                slope = measured
-        code = code + round(((low + high) / 2 - found) / slope)
-        if not first < code < last:
-            code = first + last >> 1 if first >= 0 and last <= HIGHEST else min(max(code, first + 1), last - 1)
+        if offset == (offset := found - known(sample, code)):
+            break  # the sample can say no more
+    assert trial is not None
+    _solve(trial, known, expected, low, high)
+
+
+def _solve(trial: Trial, value: Value, expected: Value, low: float, high: float) -> int:
+    """The code whose value is nearest to the middle between ``low`` and ``high``, of those that were looked at."""
+    middle = (low + high) / 2
+
+    def best(wanted: float) -> int:
+        """The code from which on a value of ``wanted`` is expected."""
+        below, above = 0, HIGHEST
+        while below < above:
+            code = below + above >> 1
+            below, above = (code + 1, above) if expected(trial, code) < wanted else (below, code)
+        return below
+
+    below, above = -1, HIGHEST + 1
+    code, scale, seen = best(middle), 1.0, dict[int, float]()
+    before = 0.0, 0.0
+    for k in range(TRIES):
+        found = seen[code] = value(trial, code)
+        below, above = (code, above) if found < low else (below, code)
+        if low <= found <= high or above - below < 2:
+            break
+        guess = expected(trial, code)
+        if k and guess != before[1]:
+            scale = min(max((found - before[0]) / (guess - before[1]), 0.5), 2.0)
+        before = found, guess
+        code = best(guess + (middle - found) / scale) if k < GUESSES else below + above >> 1
+        code = min(max(code, below + 1), above - 1)
+    return min(seen, key=lambda code: abs(seen[code] - middle))

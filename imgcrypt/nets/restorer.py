@@ -118,7 +118,7 @@ def coded(samples: NDArray[np.uint8], step: float) -> tuple[NDArray[np.float32],
     planes = picture.planes(samples)
     code = picture.step_code(step)
     known = picture.quantize(*picture.transform(planes, code), code)
-    found = planes, picture.inverse(picture.dequantize(known), known.sides), picture.doubt(known)
+    found = planes, picture.inverse(known), picture.doubt(known)
     missing = PLANES - len(planes)
     return *(np.pad(each, [(0, missing), (0, 0), (0, 0)]) for each in found), picture.borders(known.sides)
 

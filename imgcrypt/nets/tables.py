@@ -96,7 +96,8 @@ def learn(
         ratios = coefficients / np.float32(picture.size(code))
         error = np.empty((len(planes), *sides.shape), np.float32)
         kernels.doubt(
-            whole.values, sides, held.zones, held.levels, held.variances, ratios, errors[0], errors[1], error
+            whole.values, 0, planes.shape[1], sides, held.zones, held.levels, held.variances, ratios, errors[0],
+            errors[1], error,
         )  # fmt: skip
         most = max(round(np.log2(PREVIEW / step)), 0)
         for opens in {(0,), (most, 0), tuple(range(most, -1, -1))}:
@@ -105,7 +106,8 @@ def learn(
             before = 31
             for now in opens:
                 kernels.code(
-                    True, whole.values, whole.sides, extents, before, now, states, weights, *held.maps, buffer
+                    True, whole.values, 0, planes.shape[1], whole.sides, extents, before, now, states, weights,
+                    *held.maps, buffer,
                 )  # fmt: skip
                 before = now
 

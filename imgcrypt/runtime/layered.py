@@ -66,7 +66,7 @@ class LayeredNet(Net):
         self, payload: Bytes, valid: Bytes | None, height: int, width: int, channels: int, quality: str = "best"
     ) -> Bytes:
         known = picture.decode(unpack(payload, valid), height, width, channels)
-        planes = picture.inverse(picture.dequantize(known), known.sides)
+        planes = picture.inverse(known)
         if quality == "best" and known.open == 0 and TRAINED[0] <= picture.size(known.step) <= TRAINED[1]:
             return self.restore(planes, known)
         return picture.colors(planes)
@@ -145,7 +145,7 @@ def beginning(data: bytes) -> list[bytes]:
 def show(layers: Sequence[bytes], height: int, width: int, channels: int) -> Bytes:
     """The picture of its first layers without the net: uint8 (H, W, C)."""
     known = picture.decode(layers, height, width, channels)
-    return picture.colors(picture.inverse(picture.dequantize(known), known.sides))
+    return picture.colors(picture.inverse(known))
 
 
 def _head(count: int) -> int:

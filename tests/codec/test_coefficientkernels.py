@@ -37,7 +37,7 @@ def encode(values: Any, sides: Any, opens: tuple[int, ...], held: Tables) -> lis
     layers = []
     for now in opens:
         count = coefficientkernels.code(
-            True, values, sides, extents, before, now, states, weights, *held.maps, data
+            True, values, 0, values.shape[1], sides, extents, before, now, states, weights, *held.maps, data
         )  # fmt: skip
         layers.append(data[:count].tobytes())
         before = now
@@ -50,7 +50,9 @@ def decode(layers: list[bytes], shape: tuple[int, ...], opens: tuple[int, ...], 
     states, weights = held.states.copy(), held.weights.copy()
     for layer, now in zip(layers, opens, strict=True):
         data = np.frombuffer(bytearray(layer), np.uint8)
-        coefficientkernels.code(False, values, sides, extents, before, now, states, weights, *held.maps, data)
+        coefficientkernels.code(
+            False, values, 0, shape[1], sides, extents, before, now, states, weights, *held.maps, data
+        )  # fmt: skip
         before = now
     return values, sides
 
@@ -135,7 +137,18 @@ def test_the_integers_chosen_are_near(spread: float) -> None:
     ratios = (rng.laplace(0, 1, (3, 40, 72)) * spread).astype(np.float32)
     q = np.empty(ratios.shape, np.int32)
     coefficientkernels.quantize(
-        ratios, np.full((5, 9), 3, np.uint8), held.logits, held.zones, held.levels, 0.085, 0.85, 2.0, q
+        ratios,
+        0,
+        40,
+        np.float32(1),
+        np.full((5, 9), 3, np.uint8),
+        held.logits,
+        held.zones,
+        held.levels,
+        0.085,
+        0.85,
+        2.0,
+        q,
     )
     away = np.abs(ratios - q)
     assert (np.sign(q) * np.sign(ratios) >= 0).all()
@@ -143,7 +156,18 @@ def test_the_integers_chosen_are_near(spread: float) -> None:
     assert (np.abs(q) <= np.abs(ratios) + 0.5).all()
     # Free bits are all bought.
     coefficientkernels.quantize(
-        ratios, np.full((5, 9), 3, np.uint8), held.logits, held.zones, held.levels, 0.0, 0.0, 0.0, q
+        ratios,
+        0,
+        40,
+        np.float32(1),
+        np.full((5, 9), 3, np.uint8),
+        held.logits,
+        held.zones,
+        held.levels,
+        0.0,
+        0.0,
+        0.0,
+        q,
     )
     ac = np.ones(ratios.shape, bool)
     ac[:, ::8, ::8] = False
