@@ -59,7 +59,7 @@ def receive(key: imgcrypt.Key, source: socket.socket) -> imgcrypt.Recovered:
     Raises:
         ImgcryptError: too few of them came.
     """
-    arrived = []
+    arrived: list[bytes] = []
     source.settimeout(SILENCE)
     while True:
         try:
