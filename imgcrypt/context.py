@@ -16,7 +16,7 @@ from imgcrypt import boundary, cipher, container, envelope, idle, inputs, openin
 from imgcrypt import threads as cores
 from imgcrypt.arrays import Bytes, Image, ImageLike
 from imgcrypt.container import Header, Mode, Suite
-from imgcrypt.errors import DamagedError, ImageError, ImgcryptError, NetError, TooLargeError, TruncatedError
+from imgcrypt.errors import ContainerError, ImageError, ImgcryptError, NetError, TooLargeError
 from imgcrypt.inputs import NetName, Protection, Provider, Quality, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import Picture, metadata
@@ -372,7 +372,7 @@ class Codec:
         key, associated_data, view = self._whose(key), inputs.associated_data(associated_data), inputs.blob(blob)
         place = None
         # That it is another copy of the header that holds, or another file in it, is told once it is proven.
-        with contextlib.suppress(DamagedError, TruncatedError):
+        with contextlib.suppress(ContainerError):
             header = container.parse(view, whole=False)
             self._check_size(header.height, header.width)
             place = None if out is None or header.mode is Mode.EXACT else _check_out(out, header)

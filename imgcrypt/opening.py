@@ -9,7 +9,7 @@ from typing import NamedTuple
 from imgcrypt import envelope, loading
 from imgcrypt.arrays import Bytes
 from imgcrypt.container import Header
-from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError
+from imgcrypt.errors import ContainerError, DamagedError, ImgcryptError
 from imgcrypt.keys import Key
 
 _logger = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ def open_(
     """
     try:
         return Opened(*envelope.open_(data, key, associated_data, out), 0)
-    except (DamagedError, TruncatedError) as error:
+    except ContainerError as error:
+        # Whatever the first copy of the header seems to be: the second one may be right.
         refusal = error
     recovery = loading.whole(_import_recovery)
     try:

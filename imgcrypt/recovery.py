@@ -23,7 +23,7 @@ from imgcrypt.sealing import PacketCipher
 RUN = 16
 """So many equal bytes in a row are damage: in a ciphertext they are found once in 2**120 places."""
 LEAST_SHARE = 1 / 16
-"""Of a payload's length, the least that a file must have to be recovered: it bounds what a header can ask for."""
+"""Of a file's length, the least that must be there to recover it: it bounds what a header can ask for."""
 
 # A hostile file may hold the magic anywhere: what is looked at is bounded.
 MOST_PLACES = 1024
@@ -87,7 +87,7 @@ def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data
     """
     data = bytes(blob)
     header, packed, file_key, origins = _find_header(data, key, associated_data)
-    if len(data) < LEAST_SHARE * header.payload_bytes:
+    if len(data) < LEAST_SHARE * header.file_bytes:
         raise TruncatedError("less than a sixteenth of the file is there, too little to recover; find more of it")
     packets = _Packets(data, header, file_key, origins)
     payload = np.zeros(header.payload_bytes, np.uint8)
@@ -175,11 +175,13 @@ class _Packets:
             protection.restore(shares, part.needed, gone, np.flatnonzero(good)[: part.needed].tolist())
         else:
             # Too few are authentic: of the others most bytes may be right. Whether it is so, the digest says.
-            failed = np.zeros(part.share_bytes, bool)
+            failed: Mask = absent.any(0)
             if part.needed < header.packets:
+                before = shares.copy()
                 failed = protection.correct(shares, part.needed, absent)
-            else:
-                failed = absent.any(0)
+                # Where it changed what is proven, too many wrong bytes misled it.
+                failed |= (shares != before)[good].any(0)
+                shares[:, failed] = before[:, failed]
             missing = absent & failed
             unsure = ~good[:, None] & ~missing
         return tuple(each[: part.needed].reshape(-1)[: part.length] for each in (shares, missing, unsure))
