@@ -242,7 +242,7 @@ def test_lost_together_two_bytes_are_lost_however_their_changes_add_up() -> None
     ),
     layered=st.booleans(),
 )
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_bytes_that_are_neither_lost_nor_doubtful_are_right(
     seed: int, kinds: list[str], start: float, share: float, suite: Suite, profile: profiles.Profile, layered: bool
 ) -> None:
