@@ -67,7 +67,8 @@ def open_(
 
 def told(damaged: int, packets: int) -> str:
     """A sentence on a file that was mended."""
-    return f"repaired: {damaged} of {packets} packets were damaged; make a fresh copy of the file (imgcrypt repair)"
+    what = f"{damaged} of {packets} packets were damaged" if damaged else "it was damaged beside its packets"
+    return f"repaired: {what}; make a fresh copy of the file (imgcrypt repair)"
 
 
 def _import_recovery() -> ModuleType:
