@@ -42,7 +42,7 @@ class _File(NamedTuple):
 
     id: bytes
     header_bytes: int
-    count: int
+    total: int
 
 
 class _Datagram(NamedTuple):
@@ -79,14 +79,14 @@ def packets(blob: Buffer, mtu: int = 1200) -> list[bytes]:
         spans += _cut(header.packet_at(number), header.packet_bytes, room)
     packed = data[: header.header_bytes]
     file = _File(_id(packed), len(packed), len(spans))
-    shares = np.zeros((_shares(file.count), _share_bytes(file.header_bytes, file.count)), np.uint8)
-    needed = _needed(file.count)
+    shares = np.zeros((_shares(file.total), _share_bytes(file.header_bytes, file.total)), np.uint8)
+    needed = _needed(file.total)
     whole = np.frombuffer(bytes(packed).ljust(needed * shares.shape[1], b"\0"), np.uint8)
     shares[:needed] = whole.reshape(needed, -1)
     protection.add_parity(shares, needed)
     made = []
     for number, (start, end) in enumerate(spans):
-        head = HEAD.pack(MAGIC, VERSION, file.id, file.header_bytes, file.count, number, start)
+        head = HEAD.pack(MAGIC, VERSION, file.id, file.header_bytes, file.total, number, start)
         body = b"".join([head, shares[number % len(shares)].tobytes(), data[start:end]])
         made.append(body + CHECKSUM.pack(zlib.crc32(body)))
     return made
@@ -150,8 +150,8 @@ def _assemble(file: _File, datagrams: list[_Datagram]) -> bytes:
 
 
 def _header(file: _File, datagrams: list[_Datagram]) -> bytes:
-    count, needed = _shares(file.count), _needed(file.count)
-    shares = np.zeros((count, _share_bytes(file.header_bytes, file.count)), np.uint8)
+    count, needed = _shares(file.total), _needed(file.total)
+    shares = np.zeros((count, _share_bytes(file.header_bytes, file.total)), np.uint8)
     absent = np.ones(shares.shape, bool)
     for datagram in datagrams:
         row = datagram.number % count
@@ -159,7 +159,7 @@ def _header(file: _File, datagrams: list[_Datagram]) -> bytes:
     there = count - int(absent.all(1).sum())
     if there < needed:
         raise TruncatedError(
-            f"{len(datagrams):,} of {file.count:,} datagrams arrived, too few even for the file's header; send it again"
+            f"{len(datagrams):,} of {file.total:,} datagrams arrived, too few even for the file's header; send it again"
         )
     # Not only filled in but corrected: anybody can send datagrams that claim to be of the file.
     protection.correct(shares, needed, absent)

@@ -169,13 +169,14 @@ class _Packets:
         shares, absent = self._grid[:, columns].copy(), self._absent[:, columns]
         good = np.ones(header.packets, bool)
         good[list(self.failed)] = False
-        missing, unsure = np.zeros_like(absent), np.zeros_like(absent)
+        missing: Mask = np.zeros_like(absent)
+        unsure: Mask = np.zeros_like(absent)
         if good.sum() >= part.needed:
             gone = [share for share in range(part.needed) if not good[share]]
             protection.restore(shares, part.needed, gone, np.flatnonzero(good)[: part.needed].tolist())
         else:
             # Too few are authentic: of the others most bytes may be right. Whether it is so, the digest says.
-            failed: Mask = absent.any(0)
+            failed: Mask = np.asarray(absent.any(0))
             if part.needed < header.packets:
                 before = shares.copy()
                 failed = protection.correct(shares, part.needed, absent)
@@ -184,7 +185,11 @@ class _Packets:
                 shares[:, failed] = before[:, failed]
             missing = absent & failed
             unsure = ~good[:, None] & ~missing
-        return tuple(each[: part.needed].reshape(-1)[: part.length] for each in (shares, missing, unsure))
+
+        def joined(each: Any) -> Any:
+            return each[: part.needed].reshape(-1)[: part.length]
+
+        return joined(shares), joined(missing), joined(unsure)
 
 
 def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, bytes, list[int]]:
