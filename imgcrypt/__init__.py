@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from imgcrypt.api import Recovered, decrypt, decrypt_picture, encrypt, recover, repair
     from imgcrypt.arrays import Image, ImageLike
     from imgcrypt.context import Codec
+    from imgcrypt.datagrams import join, packets
     from imgcrypt.exact import ExactFile, decrypt_bytes, encrypt_bytes, recover_bytes
     from imgcrypt.info import Info, inspect
     from imgcrypt.keys import Identity, Key
@@ -78,6 +79,8 @@ __all__ = [
     "encrypt",
     "encrypt_bytes",
     "inspect",
+    "join",
+    "packets",
     "preview",
     "read",
     "recover",
@@ -102,6 +105,8 @@ _LAZY = {
     "encrypt": "imgcrypt.api",
     "encrypt_bytes": "imgcrypt.exact",
     "inspect": "imgcrypt.info",
+    "join": "imgcrypt.datagrams",
+    "packets": "imgcrypt.datagrams",
     "Picture": "imgcrypt.pictures",
     "preview": "imgcrypt.previewing",
     "read": "imgcrypt.pictures",

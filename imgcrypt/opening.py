@@ -53,6 +53,7 @@ def open_(
         header, payload, metadata = envelope.open_(data, key, associated_data, out)
         return Opened(header, payload, metadata, 0, len(payload))
     except ContainerError as error:
+        # Whatever the first copy of the header seems to be: the second one may be right.
         refusal = error
     recovery = loading.whole(_import_recovery)
     try:
@@ -83,8 +84,8 @@ def open_(
 
 def told(damaged: int, packets: int) -> str:
     """A sentence on a file that was mended."""
-    what = f"{damaged} of {packets} packets were" if damaged else "its header's copy, its preview or its end was"
-    return f"repaired: {what} damaged; make a fresh copy of the file (imgcrypt repair)"
+    what = f"{damaged} of {packets} packets were damaged" if damaged else "it was damaged beside its packets"
+    return f"repaired: {what}; make a fresh copy of the file (imgcrypt repair)"
 
 
 def _import_recovery() -> ModuleType:

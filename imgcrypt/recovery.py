@@ -175,7 +175,8 @@ class _Packets:
         shares, absent = self._grid[:, columns].copy(), self._absent[:, columns]
         good = np.ones(header.packets, bool)
         good[list(self.failed)] = False
-        missing, unsure = np.zeros_like(absent), np.zeros_like(absent)
+        missing: Mask = np.zeros_like(absent)
+        unsure: Mask = np.zeros_like(absent)
         if good.sum() >= part.needed:
             gone = [share for share in range(part.needed) if not good[share]]
             protection.restore(shares, part.needed, gone, np.flatnonzero(good)[: part.needed].tolist())

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import DamagedError, ImageError, ImgcryptError, WrongKeyError
+from imgcrypt import DamagedError, ImageError, ImgcryptError, WrongKeyError, container
 from imgcrypt.keys import RawKey
 from imgcrypt.pictures.metadata import Metadata
 
@@ -67,34 +67,55 @@ def test_suites_that_are_not_there_are_refused() -> None:
 
 @pytest.mark.parametrize("opener", [imgcrypt.decrypt_bytes, imgcrypt.recover_bytes])
 def test_wrong_key_and_any_changed_byte_are_refused(opener: Callable[..., object]) -> None:
-    blob = imgcrypt.encrypt_bytes(bytes(range(200)), KEY, name="a.gif")
+    blob = imgcrypt.encrypt_bytes(bytes(range(200)), KEY, name="a.gif", protection="none")
     with pytest.raises(WrongKeyError):
         opener(blob, RawKey(bytes(32)))
-    header = (len(blob) - 200 - 16 - 256 - 16) // 2
-    for at in range(header, header + 200, 7):
+    at = container.parse(blob).packet_at(0)
+    for place in range(at, at + 200, 7):
         changed = bytearray(blob)
-        changed[at] ^= 1
+        changed[place] ^= 1
         with pytest.raises(DamagedError):
             opener(bytes(changed), KEY)
 
 
-def test_damage_beside_the_bytes_is_overcome() -> None:
+def test_damage_beside_the_bytes_is_overcome(caplog: pytest.LogCaptureFixture) -> None:
     data = bytes(range(200))
-    blob = imgcrypt.encrypt_bytes(data, KEY, name="a.gif")
-    end = (len(blob) + 200 + 16 - 256 - 16) // 2
-    for damaged, name in [
-        (blob[:-1], "a.gif"),
-        (bytes(50) + blob[50:], "a.gif"),
-        (blob[: end - 1] + bytes([blob[end - 1] ^ 1]) + blob[end:], "a.gif"),
-        (blob[: end + 9] + bytes(9) + blob[end + 18 :], None),
-    ]:
-        with pytest.raises(ImgcryptError):
-            imgcrypt.decrypt_bytes(damaged, KEY)
-        assert imgcrypt.recover_bytes(damaged, KEY) == (data, name)
+    blob = imgcrypt.encrypt_bytes(data, KEY, name="a.gif", protection="none")
+    header = container.parse(blob)
+    assert (header.packets, header.payload_bytes, header.metadata_bytes) == (1, 200, 256)
+    at = header.packet_at(0)
+    tag = at + header.packet_bytes - 1
+    for damaged in (blob[:-1], bytes(50) + blob[50:], blob[:tag] + bytes([blob[tag] ^ 1]) + blob[tag + 1 :]):
+        caplog.clear()
+        assert imgcrypt.decrypt_bytes(damaged, KEY) == imgcrypt.recover_bytes(damaged, KEY) == (data, "a.gif")
+        assert "repaired: " in caplog.text
+        assert imgcrypt.repair(damaged, KEY) == blob
+    nameless = blob[: at + 209] + bytes(9) + blob[at + 218 :]
+    with pytest.raises(ImgcryptError):
+        imgcrypt.decrypt_bytes(nameless, KEY)
+    assert imgcrypt.recover_bytes(nameless, KEY) == (data, None)
     with pytest.raises(DamagedError, match="nothing can stand in"):
-        imgcrypt.recover_bytes(blob[: end - 50] + bytes(20) + blob[end - 30 :], KEY)
+        imgcrypt.recover_bytes(blob[: at + 150] + bytes(20) + blob[at + 170 :], KEY)
     with pytest.raises(DamagedError, match="nothing of what was encrypted"):
-        imgcrypt.recover_bytes(blob[: end - 50] + blob[end:], KEY)
+        imgcrypt.recover_bytes(blob[: at + 150] + blob[at + 200 :], KEY)
+
+
+@pytest.mark.parametrize("options", [{"protection": "light"}, {"protection": "strong"}, {"survive": 0.25}, {}])
+def test_protected_files_come_back_exactly_or_not_at_all(options: Any) -> None:
+    data = np.random.default_rng(0).bytes(60_000)
+    blob = imgcrypt.encrypt_bytes(data, KEY, name="a.bin", **options)
+    header = container.parse(blob)
+    lost = header.packets - max(part.needed for part in header.parts)
+    assert lost
+    for count, comes_back in ((lost, True), (lost + 1, False)):
+        end = header.packet_at(count)
+        damaged = blob[: header.packet_at(0)] + bytes(end - header.packet_at(0)) + blob[end:]
+        for opener in (imgcrypt.decrypt_bytes, imgcrypt.recover_bytes):
+            if comes_back:
+                assert opener(damaged, KEY) == (data, "a.bin")
+            else:
+                with pytest.raises(DamagedError):
+                    opener(damaged, KEY)
 
 
 # --- pictures with what their files say -------------------------------------------------------------------------------
@@ -119,10 +140,10 @@ def test_metadata_travel_with_a_picture(lossless: bool) -> None:
 def test_metadata_of_a_damaged_picture_are_authentic_or_none() -> None:
     said = Metadata(name="a.png", exif=b"II*\0")
     blob = imgcrypt.encrypt(imgcrypt.Picture(np.zeros((30, 40), np.uint8), metadata=said), KEY, raw=True)
-    header = (len(blob) - 1200 - 16 - 256 - 16) // 2
+    at = container.parse(blob).packet_at(0)
     assert imgcrypt.recover(blob, KEY).metadata == said
-    assert imgcrypt.recover(blob[: header + 300] + bytes(200) + blob[header + 500 :], KEY).metadata == said
-    block = header + 1200 + 16
+    assert imgcrypt.recover(blob[: at + 300] + bytes(200) + blob[at + 500 :], KEY).metadata == said
+    block = at + 1200
     damaged = blob[: block + 5] + bytes([blob[block + 5] ^ 1]) + blob[block + 6 :]
     result = imgcrypt.recover(damaged, KEY)
-    assert (result.metadata, result.authentic) == (None, True)
+    assert (result.metadata, result.authentic, result.complete) == (None, True, False)

@@ -105,6 +105,22 @@ def test_video_at_a_shell(picture: Callable[..., Any], tmp_path: Path) -> None:
     assert len(list(load("video").frames(tmp_path / "back.avi"))) == 3
 
 
+def test_camera() -> None:
+    taken = list(load("camera").run(4))
+    assert len(taken) == 4
+    assert 0.1 < sum(lost for _, lost, _, _ in taken) / sum(sent for sent, _, _, _ in taken) < 0.3
+    for _, _, shown, quality in taken:
+        assert shown.complete
+        assert quality > 30
+
+
+def test_camera_at_a_shell() -> None:
+    command = [sys.executable, EXAMPLES / "camera.py", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("dB") == 2
+
+
 def test_notebook() -> None:
     pytest.importorskip("ipykernel", reason=MISSING)
     nbclient = pytest.importorskip("nbclient", reason=MISSING)

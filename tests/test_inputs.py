@@ -172,7 +172,7 @@ VIEWS: dict[str, Callable[[bytes], Any]] = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("function", ["decrypt", "inspect", "recover"])
+@pytest.mark.parametrize("function", ["decrypt", "inspect", "packets", "recover", "repair"])
 def test_any_view_of_a_good_blob_opens(view: str, function: str) -> None:
     assert len(BLOB) % 2 == 0
     given = VIEWS[view](BLOB)
@@ -180,6 +180,10 @@ def test_any_view_of_a_good_blob_opens(view: str, function: str) -> None:
         assert imgcrypt.inspect(given) == imgcrypt.inspect(BLOB)
     elif function == "decrypt":
         np.testing.assert_array_equal(imgcrypt.decrypt(given, KEY), IMAGE)
+    elif function == "packets":
+        assert imgcrypt.packets(given) == imgcrypt.packets(BLOB)
+    elif function == "repair":
+        assert imgcrypt.repair(given, KEY) == BLOB
     else:
         assert imgcrypt.recover(given, KEY).authentic
 
@@ -206,7 +210,8 @@ def released() -> memoryview:
 
 @pytest.mark.parametrize("blob", WRONG_BLOBS, ids=type)
 def test_blob_of_a_wrong_type(blob: Any) -> None:
-    calls = (imgcrypt.inspect, lambda it: imgcrypt.decrypt(it, KEY), lambda it: imgcrypt.recover(it, KEY))
+    calls: list[Callable[[Any], object]] = [imgcrypt.inspect, imgcrypt.packets, lambda it: imgcrypt.join([it])]
+    calls += [lambda it, call=call: call(it, KEY) for call in (imgcrypt.decrypt, imgcrypt.recover, imgcrypt.repair)]  # type: ignore[misc]
     for call in calls:
         with pytest.raises(TypeError, match=f"bytes of a file are needed, not {type(blob).__name__}; read the file"):
             call(blob)
@@ -223,6 +228,8 @@ def test_key_of_a_wrong_type_is_refused_and_not_shown(key: Any) -> None:
         lambda: imgcrypt.encrypt(IMAGE, key),
         lambda: imgcrypt.decrypt(BLOB, key),
         lambda: imgcrypt.recover(BLOB, key),
+        lambda: imgcrypt.repair(BLOB, key),
+        lambda: imgcrypt.preview(BLOB, key),
         lambda: Codec(key).encrypt(IMAGE),
     ):
         with pytest.raises(TypeError, match=r"a key is an imgcrypt\.Key") as caught:
@@ -256,6 +263,16 @@ def test_key_of_a_wrong_type_is_refused_and_not_shown(key: Any) -> None:
         (ProviderError, {"provider": "gpu", "lossless": True}),
         (ProviderError, {"provider": None}),
         (ProviderError, {"provider": ["cpu"]}),
+        (ImgcryptError, {"protection": "much"}),
+        (ImgcryptError, {"protection": ["light"]}),
+        (ImgcryptError, {"protection": 0.25}),
+        (ImgcryptError, {"protection": "light", "survive": 0.25}),
+        (ImgcryptError, {"survive": 0}),
+        (ImgcryptError, {"survive": -0.25}),
+        (ImgcryptError, {"survive": 0.91}),
+        (NetError, {"survive": float("nan")}),
+        (TypeError, {"survive": "0.25"}),
+        (TypeError, {"survive": True}),
         (TypeError, {"associated_data": "text"}),
         (TypeError, {"associated_data": None}),
     ],
@@ -287,6 +304,13 @@ def test_nothing_else_leaves(thing: Any) -> None:
         lambda: imgcrypt.decrypt(thing, KEY),
         lambda: imgcrypt.recover(thing, KEY),
         lambda: imgcrypt.inspect(thing),
+        lambda: imgcrypt.repair(thing, KEY),
+        lambda: imgcrypt.preview(thing, KEY),
+        lambda: imgcrypt.packets(thing),
+        lambda: imgcrypt.packets(BLOB, thing),
+        lambda: imgcrypt.join(thing),
+        lambda: imgcrypt.encrypt(IMAGE, KEY, protection=thing, lossless=True),
+        lambda: imgcrypt.encrypt(IMAGE, KEY, survive=thing, lossless=True),
         lambda: imgcrypt.encrypt(IMAGE, KEY, suite=thing),
         lambda: imgcrypt.encrypt(IMAGE, KEY, net=thing, lossless=True),
         lambda: imgcrypt.decrypt(BLOB, KEY, provider=thing),

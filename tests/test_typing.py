@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "services.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "networks.md", ROOT / "docs" / "services.md"]
 MISUSE = Path(__file__).parent / "typing" / "misuse.py"
 
 Checker = Callable[[Path], set[int]]
@@ -53,7 +53,7 @@ def test_code_of_the_pages_passes(checker: Checker, page: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("checker", [mypy, pyright])
-@pytest.mark.parametrize("name", ["service.py", "video.py"])
+@pytest.mark.parametrize("name", ["camera.py", "service.py", "video.py"])
 def test_examples_pass(checker: Checker, name: str, tmp_path: Path) -> None:
     pytest.importorskip("fastapi", reason="this test needs the examples' libraries: pip install imgcrypt[examples]")
     text = (ROOT / "examples" / name).read_text()
