@@ -205,7 +205,7 @@ def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[
     header, payload = envelope.open_(codec.encrypt(image, rate=rate), key)
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
-        SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
+        SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, header.layout, key, secrets), key),
         TOTAL: lambda: codec.decrypt(codec.encrypt(image, rate=rate)),
     }
 
