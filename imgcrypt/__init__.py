@@ -21,6 +21,7 @@ from imgcrypt.errors import (
     ImageError,
     ImgcryptError,
     KeyFileError,
+    KeyLockedError,
     NetError,
     NewerVersionError,
     NotImgcError,
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
     from imgcrypt.context import Codec
     from imgcrypt.exact import ExactFile, decrypt_bytes, encrypt_bytes, recover_bytes
     from imgcrypt.info import Info, inspect
-    from imgcrypt.keys import Key
+    from imgcrypt.keys import Identity, Key
     from imgcrypt.pictures import Picture, read
     from imgcrypt.previewing import preview
+    from imgcrypt.recipients import Recipient
+    from imgcrypt.rewrapping import rewrap
 
 __version__ = "0.1.0"
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "DamagedError",
     "DependencyError",
     "ExactFile",
+    "Identity",
     "Image",
     "ImageError",
     "ImageLike",
@@ -56,11 +60,13 @@ __all__ = [
     "Info",
     "Key",
     "KeyFileError",
+    "KeyLockedError",
     "NetError",
     "NewerVersionError",
     "NotImgcError",
     "Picture",
     "ProviderError",
+    "Recipient",
     "Recovered",
     "SeveralPicturesError",
     "TooLargeError",
@@ -77,6 +83,7 @@ __all__ = [
     "recover",
     "recover_bytes",
     "repair",
+    "rewrap",
 ]
 
 _LAZY = {
@@ -84,8 +91,10 @@ _LAZY = {
     "Image": "imgcrypt.arrays",
     "ImageLike": "imgcrypt.arrays",
     "ExactFile": "imgcrypt.exact",
+    "Identity": "imgcrypt.keys",
     "Info": "imgcrypt.info",
     "Key": "imgcrypt.keys",
+    "Recipient": "imgcrypt.recipients",
     "Recovered": "imgcrypt.api",
     "decrypt": "imgcrypt.api",
     "decrypt_bytes": "imgcrypt.exact",
@@ -99,6 +108,7 @@ _LAZY = {
     "recover": "imgcrypt.api",
     "recover_bytes": "imgcrypt.exact",
     "repair": "imgcrypt.api",
+    "rewrap": "imgcrypt.rewrapping",
 }
 
 

@@ -15,7 +15,7 @@ from imgcrypt.context import Codec
 from imgcrypt.errors import DamagedError
 from imgcrypt.info import Info
 from imgcrypt.inputs import NetName, Protection, Provider, Quality, SuiteName
-from imgcrypt.keys import Key
+from imgcrypt.keys import Keys, Openers
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.pictures.metadata import Metadata
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def encrypt(
     image: ImageLike | Picture,
-    key: Key,
+    key: Keys,
     *,
     lossless: bool = False,
     raw: bool = False,
@@ -44,7 +44,7 @@ def encrypt(
         image: uint8 (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA; with ``lossless`` or ``raw`` also
             uint16. A NumPy array in any memory layout, a Pillow picture, or whatever else has an array interface. Of a
             Picture, as imgcrypt.read returns it, the metadata travel too, encrypted: decrypt_picture gives them back.
-        key: who may open it.
+        key: who may open it: a Key, a Recipient, or several of them.
         lossless: keep every sample exactly instead of sampling the picture, compressed by JPEG XL. An alpha channel is
             always kept exactly.
         raw: keep every sample exactly and do not compress: the length tells nothing but the picture's size, and what
@@ -76,20 +76,23 @@ def encrypt(
 
 def decrypt(
     blob: Buffer,
-    key: Key,
+    key: Openers,
     *,
     provider: Provider = "auto",
     quality: Quality = "best",
+    allow_loss: bool = False,
     associated_data: Buffer = b"",
 ) -> Image:
     """The picture in the bytes of an ``.imgc`` file.
 
     Args:
         blob: the whole file: bytes, or a view of them of any kind.
-        key: the one it was made with.
+        key: one that it was made for, or several of which one is; of a Recipient, its Identity.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
         quality: ``best``; or ``fast``, which leaves out the default net: a few tenths of a dB less, in a third of the
             time or so.
+        allow_loss: of a damaged file that its parity does not mend, take the layers that are proven: a coarser picture,
+            authentic. ``recover`` tells which it is, and opens what is not proven, too.
         associated_data: the bytes that it was made with.
 
     Returns:
@@ -102,22 +105,27 @@ def decrypt(
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    return Codec(key, provider=provider, quality=quality).decrypt(blob, associated_data=associated_data)
+    return Codec(key, provider=provider, quality=quality).decrypt(
+        blob, allow_loss=allow_loss, associated_data=associated_data
+    )
 
 
 def decrypt_picture(
     blob: Buffer,
-    key: Key,
+    key: Openers,
     *,
     provider: Provider = "auto",
     quality: Quality = "best",
+    allow_loss: bool = False,
     associated_data: Buffer = b"",
 ) -> Picture:
     """As :func:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it.
 
     ``imgcrypt.pictures.encode(picture.pixels, ".png", picture.metadata)`` makes a file of both.
     """
-    return Codec(key, provider=provider, quality=quality).decrypt_picture(blob, associated_data=associated_data)
+    return Codec(key, provider=provider, quality=quality).decrypt_picture(
+        blob, allow_loss=allow_loss, associated_data=associated_data
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,9 +136,9 @@ class Recovered:
     ``complete`` means that nothing was lost: ``image`` is what decrypt returns. ``authentic`` means that all that it
     shows is proven: of ``parts`` of the payload, the first ``whole`` are, and the picture is made of them alone,
     coarser if they are fewer. Otherwise bytes that anyone may have written are used, and where bytes were lost, their
-    neighbors stand in. ``failed_packets`` of ``info.packets`` have no right tag. Of the payload's bytes (``info.payload_bytes``),
-    ``lost_bytes`` were missing, found to be wrong or of no use, and ``doubtful_bytes`` more are used but not
-    authenticated.
+    neighbors stand in. ``failed_packets`` of ``info.packets`` have no right tag. Of the payload's bytes
+    (``info.payload_bytes``), ``lost_bytes`` were missing, found to be wrong or of no use, and ``doubtful_bytes`` more
+    are used but not authenticated.
     """
 
     image: Image = dataclasses.field(repr=False)
@@ -146,7 +154,7 @@ class Recovered:
 
 
 @boundary.public
-def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Recovered:
+def recover(blob: Buffer, key: Openers, *, provider: Provider = "auto", associated_data: Buffer = b"") -> Recovered:
     """The picture in what is left of a damaged file. **It is authenticated only if the result says so.**
 
     One copy of the header must be whole. Of a protected picture of the default net comes back what its parity mends:
@@ -155,7 +163,7 @@ def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
 
     Args:
         blob: the file, or what is there of it.
-        key: the one it was made with.
+        key: one that it was made for, or several of which one is; of a Recipient, its Identity.
         provider: what runs the net of a sampled picture: ``auto``, ``cpu`` or ``cuda``.
         associated_data: the bytes that it was made with.
 
@@ -165,9 +173,9 @@ def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
         NetError: the net that it needs is not installed.
         ProviderError: the provider does not start.
     """
-    view, key, provider = inputs.blob(blob), inputs.key(key), inputs.provider(provider)
+    view, keys, provider = inputs.blob(blob), inputs.openers(key), inputs.provider(provider)
     recovery, restoration = loading.whole(_import_recovery)
-    found = recovery.open_damaged(view, key, inputs.associated_data(associated_data))
+    found = recovery.open_damaged(view, keys, inputs.associated_data(associated_data))
     payload.check_picture(found.header.content)
     image, lost, doubtful = restoration.restore(found, provider)
     return Recovered(
@@ -185,7 +193,7 @@ def recover(blob: Buffer, key: Key, *, provider: Provider = "auto", associated_d
 
 
 @boundary.public
-def repair(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> bytes:
+def repair(blob: Buffer, key: Openers, *, associated_data: Buffer = b"") -> bytes:
     """The bytes of a damaged file as they were, if its parity mends it.
 
     Raises:
@@ -193,7 +201,7 @@ def repair(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> bytes:
         WrongKeyError: made for another key.
     """
     recovery, _ = loading.whole(_import_recovery)
-    found = recovery.open_damaged(inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data))
+    found = recovery.open_damaged(inputs.blob(blob), inputs.openers(key), inputs.associated_data(associated_data))
     if not found.complete:
         raise DamagedError("the damage is more than the file's parity mends; recover what is left of the picture")
     said = np.frombuffer(found.metadata, np.uint8)

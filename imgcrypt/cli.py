@@ -32,14 +32,16 @@ from imgcrypt.errors import (
 from imgcrypt.naming import Target
 from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES, MAX_PIXELS, most_bytes
 from imgcrypt.printable import printable
-from imgcrypt.shell import run, say
+from imgcrypt.shell import ZooOption, run, say
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
     from imgcrypt.arrays import Image
     from imgcrypt.info import Info
+    from imgcrypt.keys import Key
     from imgcrypt.pictures import Picture
     from imgcrypt.pictures.metadata import Metadata
+    from imgcrypt.recipients import Recipient
 
 
 class Provider(StrEnum):
@@ -113,7 +115,16 @@ app = typer.Typer(
 KeyOption = Annotated[
     list[str] | None,
     typer.Option(
-        "-k", "--key", metavar="FILE", help=f"key file; - is standard input [default: ${keychoice.KEY_VARIABLE}]"
+        "-k",
+        "--key",
+        metavar="FILE",
+        help=f"key file, again for several; - is standard input [default: ${keychoice.KEY_VARIABLE}]",
+    ),
+]
+RecipientOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-r", "--recipient", metavar="PUBLIC", help="who may open it: a line age1..., or a file of such; again for more"
     ),
 ]
 PassphraseOption = Annotated[
@@ -151,6 +162,7 @@ def imgcrypt_(
     imgcrypt keygen -o key.txt                make a key
     imgcrypt enc photo.png -k key.txt         -> photo.png.imgc
     imgcrypt dec photo.png.imgc -k key.txt    -> photo.png
+    imgcrypt doctor                           what a report of a bug needs
 
     By default pictures are sampled, which is lossy: small files that look alike. --lossless keeps every sample, --exact
     the file itself, whatever is in it.
@@ -158,24 +170,55 @@ def imgcrypt_(
 
 
 @app.command(epilog=EXIT_CODES)
-def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the new key file")]) -> None:
-    """Make a key file that only you can read, and print the key's fingerprint."""
-    from imgcrypt.keys import Key
+def keygen(
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="the new key file")],
+    pair: Annotated[
+        bool, typer.Option("--pair", help="a private key, and the public one that belongs to it, FILE.pub")
+    ] = False,
+    passphrase: Annotated[
+        bool,
+        typer.Option(
+            "-p", "--passphrase", help=f"protect the file: ask for a passphrase, or read ${keychoice.LOCK_VARIABLE}"
+        ),
+    ] = False,
+) -> None:
+    """Make a key file that only you can read, and print the key's fingerprint.
 
-    key = Key.generate()
-    if output == files.STANDARD:
-        print(key.text())
-        say(f"key {key.fingerprint()}")
-        return
+    \b
+    imgcrypt keygen -o key.txt            who encrypts and who opens have the same key
+    imgcrypt keygen --pair -o me.key      me.pub encrypts (enc -r me.pub), me.key opens
+
+    Of a pair, it prints the public key, which is for everybody.
+    """
+    from imgcrypt.keys import Identity, Key
+
+    standard = output == files.STANDARD
+    public = Path(output).with_suffix(".pub") if pair and not standard and Path(output).name else None
+    if public is not None:
+        if public == Path(output):
+            raise typer.BadParameter("public keys are named .pub; name the private one .key", param_hint="-o")
+        files.check_output(str(public), force=False)
     files.check_output(output, force=True)
-    key.save(output)
-    print(f"{printable(output)}: key {key.fingerprint()}")
+    key = Identity.generate() if pair else Key.generate()
+    lock = keychoice.ask("Passphrase of the key", keychoice.LOCK_VARIABLE, confirm=True) if passphrase else None
+    if standard:
+        print(key.text(lock))
+        say(str(key.recipient) if isinstance(key, Identity) else f"key {key.fingerprint()}")
+        return
+    key.save(output, lock)
+    if public is None or not isinstance(key, Identity):
+        print(f"{printable(output)}: key {key.fingerprint()}")
+        return
+    files.write(str(public), f"{key.recipient}\n".encode(), force=False)
+    print(key.recipient)
+    say(f"{output}: private key {key.fingerprint()}, yours alone; {public}: the public key, for those who encrypt")
 
 
 @app.command(epilog=EXIT_CODES)
 def enc(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", help="the picture file; - is standard input")],
     key: KeyOption = None,
+    recipient: RecipientOption = None,
     passphrase: PassphraseOption = False,
     output: Annotated[
         str | None,
@@ -208,6 +251,7 @@ def enc(
         typer.Option(metavar="SHARE", help="the share of the file without which all comes back, 0.25 for example"),
     ] = None,
     suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -219,8 +263,8 @@ def enc(
     By default it is sampled, which is lossy; what it says at the end has the PSNR. What the file says beside the pixels
     (profile, EXIF, XMP, its name) is encrypted too, and comes back.
 
-    Protected lightly, everything comes back though a twentieth of the file is lost or wrong, and a coarse picture though
-    three quarters are; strongly, less comes back the more is lost, and the file says less at first.
+    Protected lightly, everything comes back though a twentieth of the file is lost or wrong, and a coarse picture
+    though three quarters are; strongly, less comes back the more is lost, and the file says less at first.
 
     \b
     imgcrypt enc photo.jpg -k key.txt                       as small as 42 dB allow
@@ -228,6 +272,7 @@ def enc(
     imgcrypt enc photo.jpg -p --target-psnr 40              by a passphrase, as small as 40 dB allow
     imgcrypt enc scan.tif -k key.txt --lossless --strip     every sample, and nothing else
     imgcrypt enc clip.gif -k key.txt --exact                the file itself
+    imgcrypt enc photo.jpg -r age1... -r team.txt           for those who have the private keys
     """
     target = naming.encrypted(picture) if output is None else output
     if (suffix := Path(target).suffix.lower()) in naming.PICTURE_SUFFIXES:
@@ -247,10 +292,10 @@ def enc(
     if survive is not None and (protect is not None or not 0 < survive <= 0.9):
         raise typer.BadParameter("a share up to 0.9, and no --protect beside it", param_hint="--survive")
     _check_json(as_json, target)
-    key_file = keychoice.key_file(key, passphrase, picture)
-    keychoice.check(key_file, passphrase)
-    files.check_output(target, force, [picture] if key_file is None else [picture, key_file])
-    secret = None if key_file is None else keychoice.load(key_file)
+    key_files = keychoice.key_files(key, passphrase or bool(recipient), picture)
+    keychoice.check(key_files, passphrase or bool(recipient))
+    files.check_output(target, force, [picture, *key_files])
+    whom: list[Key | Recipient] = [*map(keychoice.load, key_files), *keychoice.recipients(recipient)]
     loading = _Loading()
     tell = _nothing if quiet or as_json else say
 
@@ -260,13 +305,15 @@ def enc(
     data = files.read(picture, files.MOST_BYTES if exact else most_bytes(max_pixels))
     name = None if picture == files.STANDARD else picture
     if exact:
-        secret = secret or keychoice.passphrase(confirm=True)
+        whom += [keychoice.passphrase(confirm=True)] if passphrase else []
         loading.wait(tell)
+        own, keys = _proving(whom)
         blob = imgcrypt.encrypt_bytes(
-            data, secret, name=name, suite=checked.suite(suite), protection=protection, survive=survive
+            data, [*own, *whom], name=name, suite=checked.suite(suite), protection=protection, survive=survive
         )
-        if imgcrypt.decrypt_bytes(blob, secret).data != data:
+        if imgcrypt.decrypt_bytes(blob, keys).data != data:
             raise ImgcryptError("the encrypted file does not open to the same bytes: nothing was written; report this")
+        blob = imgcrypt.rewrap(blob, own, remove=own) if own else blob
         files.write(target, blob, force)
         tell(f"{picture} -> {target}: {_bytes(len(data))} -> {_bytes(len(blob))}, comes back exactly as it is")
         _print_json(as_json, picture, target, imgcrypt.inspect(blob), {"notes": []})
@@ -282,12 +329,13 @@ def enc(
     for note in read.notes:
         tell(f"{picture}: {note}")
     subject: Image | Picture = read.pixels if strip else read
-    secret = secret or keychoice.passphrase(confirm=True)
+    whom += [keychoice.passphrase(confirm=True)] if passphrase else []
     loading.wait(tell)
+    own, keys = _proving(whom)
     started = time.perf_counter()
     blob = imgcrypt.encrypt(
         subject,
-        secret,
+        [*own, *whom],
         lossless=lossless,
         raw=raw,
         rate=rate,
@@ -300,11 +348,12 @@ def enc(
     )
     encrypted = time.perf_counter()
     # Open it again: that proves the file good before the original may go, and gives the PSNR.
-    back = imgcrypt.decrypt_picture(blob, secret, provider=checked.provider(provider))
+    back = imgcrypt.decrypt_picture(blob, keys, provider=checked.provider(provider))
     opened = time.perf_counter()
     keeps = lossless or raw
     if (keeps and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
         raise ImgcryptError("the encrypted picture does not open to the same again: nothing was written; report this")
+    blob = imgcrypt.rewrap(blob, own, remove=own) if own else blob
     files.write(target, blob, force)
 
     info = imgcrypt.inspect(blob)
@@ -345,6 +394,7 @@ def dec(
     quality: Annotated[
         Quality, typer.Option(help="fast leaves out the default net: some tenths of a dB less, in less time")
     ] = Quality.BEST,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -362,13 +412,13 @@ def dec(
     imgcrypt dec damaged.png.imgc -k key.txt --recover   what is left of it; exit code 3 or 4
     """
     _check_json(as_json, output or naming.encrypted(file))
-    key_file = keychoice.key_file(key, passphrase, file)
-    inputs = [file] if key_file is None else [file, key_file]
+    key_files = keychoice.key_files(key, passphrase, file)
+    inputs = [file, *key_files]
     # Where no name is given, the file has it; its folder is known already.
     given = output if output is not None else file if file == files.STANDARD else f"{file}.png"
     files.check_output(given, force or output is None, () if output is None else inputs)
-    keychoice.check(key_file, passphrase or file != files.STANDARD)
-    secret = None if key_file is None else keychoice.load(key_file)
+    keychoice.check(key_files, passphrase or file != files.STANDARD)
+    keys = [*map(keychoice.load, key_files)]
     loading = _Loading()
     tell = _nothing if quiet or as_json else say
 
@@ -382,23 +432,24 @@ def dec(
         info = _info(data)
         if info is None:
             container.parse(data)
-    keychoice.check(key_file, passphrase, file, info.keys if info else ())
+    keychoice.check(key_files, passphrase, file, info.keys if info else ())
     _suffix(output, written, info)
-    secret = secret or keychoice.passphrase(confirm=False)
+    if passphrase and (not keys or info is None or keychoice.PASSPHRASE in info.keys):
+        keys.append(keychoice.passphrase(confirm=False))
     loading.wait(tell)
     started = time.perf_counter()
     image = recovered = None
     with _named(file, recover):
         if recover:
             try:
-                recovered = imgcrypt.recover(data, secret, provider=checked.provider(provider))
+                recovered = imgcrypt.recover(data, keys, provider=checked.provider(provider))
                 image, info, said = recovered.image, recovered.info, recovered.metadata
             except ImageError:
                 # Another file's bytes were encrypted.
-                content, name = imgcrypt.recover_bytes(data, secret)
+                content, name = imgcrypt.recover_bytes(data, keys)
                 said = metadata.Metadata(name=name)
         else:
-            opened = opening.open_(data, secret)
+            opened = opening.open_(data, keys)
             info, said = describe(opened.header), metadata.unpack(opened.metadata)
             targets = _targets(file, output, written, said, info, force, inputs)
             if info.mode == "exact":
@@ -447,22 +498,21 @@ def preview(
     import imgcrypt
     from imgcrypt import pictures
 
-    key_file = keychoice.key_file(key, passphrase, file)
-    files.check_output(output, force, [file] if key_file is None else [file, key_file])
+    key_files = keychoice.key_files(key, passphrase, file)
+    files.check_output(output, force, [file, *key_files])
     suffix = ".png" if output == files.STANDARD else Path(output).suffix.lower()
     if suffix not in FORMATS:
         raise typer.BadParameter(
             f"cannot write pictures as {printable(suffix) or 'a name without suffix'}; use {', '.join(FORMATS)}",
             param_hint="-o",
         )
-    keychoice.check(key_file, passphrase or file != files.STANDARD)
-    secret = keychoice.passphrase(confirm=False) if key_file is None else keychoice.load(key_file)
+    keys = _openers(key_files, passphrase)
     with _named(file, recover=True):
         if file == files.STANDARD:
-            small = imgcrypt.preview(files.read(file), secret, full_size=full_size)
+            small = imgcrypt.preview(files.read(file), keys, full_size=full_size)
         else:
             with files.opened(file) as stream:
-                small = imgcrypt.preview(stream, secret, full_size=full_size)
+                small = imgcrypt.preview(stream, keys, full_size=full_size)
     files.write(output, pictures.encode(small, suffix), force, private=True)
 
 
@@ -481,14 +531,13 @@ def repair(
     import imgcrypt
 
     target = file if output is None else output
-    key_file = keychoice.key_file(key, passphrase, file)
+    key_files = keychoice.key_files(key, passphrase, file)
     in_place = output is None and file != files.STANDARD
-    files.check_output(target, force or in_place, [] if in_place else [file])
-    keychoice.check(key_file, passphrase or file != files.STANDARD)
-    secret = keychoice.passphrase(confirm=False) if key_file is None else keychoice.load(key_file)
+    files.check_output(target, force or in_place, [] if in_place else [file, *key_files])
+    keys = _openers(key_files, passphrase)
     data = files.read(file)
     with _named(file, recover=False):
-        mended = imgcrypt.repair(data, secret)
+        mended = imgcrypt.repair(data, keys)
     if mended == data:
         say(f"{file}: nothing is damaged")
         if in_place:
@@ -517,7 +566,7 @@ def inspect(
         "format": f"imgcrypt version {info.version}, suite {info.suite}",
         "picture": _shape(info, info.payload_bytes),
         "mode": info.mode if info.net is None else sampled,
-        "opens with": " or ".join(info.keys) or "nothing that this release knows",
+        "opens with": _opens_with(info.keys),
         "stands": f"the loss of {info.survives:.0%} of {info.packets} packets"
         if info.survives
         else "no loss of any packet",
@@ -525,6 +574,78 @@ def inspect(
     }
     for name, value in rows.items():
         print(f"{name:<11} {value}")
+
+
+@app.command(epilog=EXIT_CODES)
+def rewrap(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="encrypted files; of a folder, all .imgc in and below it"),
+    ],
+    key: KeyOption = None,
+    passphrase: PassphraseOption = False,
+    add_recipient: Annotated[
+        list[str] | None,
+        typer.Option("-r", "--add-recipient", metavar="PUBLIC", help="a line age1..., or a file of such lines"),
+    ] = None,
+    add_key: Annotated[list[str] | None, typer.Option("--add-key", metavar="FILE", help="a key file")] = None,
+    add_passphrase: Annotated[
+        bool, typer.Option("--add-passphrase", help=f"ask for a new one, or read ${keychoice.NEW_VARIABLE}")
+    ] = False,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", metavar="WHO", help="a line age1..., a file of such, or a key file")
+    ] = None,
+    remove_passphrases: Annotated[bool, typer.Option("--remove-passphrases", help="whichever they are")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Change who may open FILEs, with a key that opens them. The pictures are not touched, nor decrypted.
+
+    Nothing can be taken back from those who were removed: whoever kept an old copy of a file, or the key of the file
+    itself, still opens the picture.
+
+    \b
+    imgcrypt rewrap photos/ -k me.key -r age1...                       who opens them, too
+    imgcrypt rewrap photos/ -k me.key --remove age1...                 who no longer does
+    imgcrypt rewrap a.imgc -k old.txt --add-key new.txt --remove old.txt
+    """
+    from imgcrypt import inputs, rewrapping
+
+    if not (add_recipient or add_key or add_passphrase or remove or remove_passphrases):
+        raise typer.BadParameter("say who is to be added or removed", param_hint="--add-recipient/--remove")
+    key_files = keychoice.key_files(key, passphrase, "")
+    keychoice.check(key_files, passphrase)
+    found = [path for name in names for path in files.below(name, naming.SUFFIX)]
+    add = [*keychoice.recipients(add_recipient), *map(keychoice.load, add_key or ())]
+    gone = keychoice.anyone(remove)
+    keys = [*map(keychoice.load, key_files)]
+    keys += [keychoice.passphrase(confirm=False)] if passphrase else []
+    if add_passphrase:
+        from imgcrypt.keys import Key
+
+        add.append(Key.from_passphrase(keychoice.ask("New passphrase", keychoice.NEW_VARIABLE, confirm=True)))
+    change = rewrapping.Change(inputs.key_list(add), inputs.key_list(gone), remove_passphrases)
+    tell = _nothing if quiet or as_json else say
+    told: list[dict[str, Any]] = []
+    for path in found:
+        try:
+            with _named(str(path), recover=True):
+                done = rewrapping.rewrap_file(path, keys, change)
+        except ImgcryptError as error:
+            say(f"imgcrypt: {error}")
+            told.append({"file": str(path), "error": str(error)})
+            continue
+        told.append({"file": str(path)} | dataclasses.asdict(done))
+        tell(f"{path}: {done.added} added, {done.removed} removed; opens with {_opens_with(done.keys)}")
+    removed = sum(each.get("removed", 0) for each in told)
+    if as_json:
+        print(json.dumps(told, indent=1))
+    if removed:
+        tell("whoever was removed and kept an old copy of a file, or the file's own key, still opens that picture")
+    elif gone or remove_passphrases:
+        say("warning: none of those to be removed was found in these files")
+    if any("error" in each for each in told):
+        raise typer.Exit(exitcodes.ERROR)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -545,6 +666,22 @@ def demo(
     messages = sys.stderr if output == files.STANDARD else sys.stdout
     files.write(output, demo_job.run(messages), force)
     print(f"The stages are in {'the output' if output == files.STANDARD else printable(output)}.", file=messages)
+
+
+@app.command(epilog=EXIT_CODES)
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Say what is installed and test whether it works: the first thing to paste into a report of a bug.
+
+    There is no secret in it.
+    """
+    from imgcrypt import doctor as examination
+
+    with contextlib.suppress(Exception):  # it will say what is wrong
+        _Loading().wait(say)
+    report = examination.examine()
+    print(json.dumps(report, indent=1) if as_json else examination.text(report))
+    if not report["ok"]:
+        raise typer.Exit(exitcodes.ERROR)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -640,7 +777,7 @@ def _named(file: str, recover: bool) -> Iterator[None]:
     except (DamagedError, TruncatedError) as error:
         remedy = "" if recover else "; or --recover opens what is left of it"
         raise type(error)(f"{file}: {error}{remedy}") from None
-    except (ContainerError, WrongKeyError) as error:
+    except (ContainerError, WrongKeyError, ImageError) as error:
         raise type(error)(f"{file}: {error}") from None
 
 
@@ -717,6 +854,21 @@ def _encode(image: Image, targets: list[Target], said: Metadata) -> tuple[Target
     return targets[-1], pictures.encode(image, targets[-1].suffix, said)
 
 
+def _proving(whom: list[Key | Recipient]) -> tuple[list[Key], list[Key]]:
+    """The keys that prove a new file; before them, such as are to be forgotten, if it is for others alone."""
+    from imgcrypt.keys import Key
+
+    keys = [each for each in whom if isinstance(each, Key)]
+    own = [] if keys else [Key.generate()]
+    return own, own or keys
+
+
+def _opens_with(keys: tuple[str, ...]) -> str:
+    numbers = {kind: keys.count(kind) for kind in keys}
+    shown = [kind if number == 1 else f"{kind} ({number})" for kind, number in numbers.items()]
+    return " or ".join(shown) or "nothing that this release knows"
+
+
 def _psnr(image: Image, back: Image) -> float:
     from imgcrypt.metrics import psnr
 
@@ -725,6 +877,13 @@ def _psnr(image: Image, back: Image) -> float:
 
 def _colors(image: Image) -> Image:
     return image[:, :, :3] if image.ndim == 3 else image
+
+
+def _openers(key_files: list[str], passphrase: bool) -> list[Key]:
+    """The keys to open a file with, whatever it opens with."""
+    keychoice.check(key_files, passphrase)
+    keys = [keychoice.load(name) for name in key_files]
+    return [*keys, keychoice.passphrase(confirm=False)] if passphrase else keys
 
 
 def _shape(info: Info | None, size: int) -> str:
@@ -739,13 +898,10 @@ def _loss(recovered: Recovered) -> str:
     if recovered.complete:
         return "nothing was lost, and the picture is authentic"
     if recovered.authentic:
-        what = "all of it is" if recovered.whole == recovered.parts else "what it shows is"
-        coarser = (
-            "" if recovered.whole == recovered.parts else f"coarser, {recovered.whole} of {recovered.parts} parts, "
-        )
+        coarser = f"coarser ({recovered.whole} of {recovered.parts} parts), but what it shows is "
         return (
-            f"warning: {recovered.failed_packets} of {recovered.info.packets} packets were damaged: the picture is "
-            f"{coarser}but {what} authentic"
+            f"warning: {recovered.failed_packets} of {recovered.info.packets} packets were damaged; the picture is "
+            f"{'' if recovered.whole == recovered.parts else coarser}authentic"
         )
     return (
         f"warning: the picture is NOT authenticated: {recovered.failed_packets} of {recovered.info.packets} packets "

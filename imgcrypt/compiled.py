@@ -181,7 +181,7 @@ def _cache_class() -> Any:
                     data = memoryview(content)[DIGEST_BYTES:]
                     if hashlib.sha256(data).digest() != content[:DIGEST_BYTES]:
                         raise ValueError("its digest does not match")
-                    return CompileResult._rebuild(context, *pickle.loads(data))
+                    return CompileResult._rebuild(context, *pickle.loads(data))  # noqa: S301 (from a folder that is trusted)
                 except FileNotFoundError:
                     continue
                 except Exception as error:  # a pickle of another release may raise anything

@@ -23,11 +23,12 @@ DIGEST_BYTES = 32
 FIXED = struct.Struct("<8sHHBBBBIIBBBB32s")
 """The header's fields of fixed length: all but the parts, their digests and the records."""
 HEADER_BYTES_AT, CORE_AT = 10, 12
-"""Where the fields begin that the digests cover: who may open a file can change without them."""
+"""The digests cover the fields from CORE_AT on: what is before them changes with the slots."""
 PART = struct.Struct("<QB")
 RECORD = struct.Struct("<HH")
 NET = struct.Struct("<24s32sI")
 NAME_BYTES = 24
+MOST_HEADER_BYTES = 2**16 - 1
 MOST_PARTS = 16
 FRONT, METADATA = 1, 2
 """Flags: the first part stands behind the header, too; the last part is metadata."""
@@ -54,10 +55,11 @@ class Mode(IntEnum):
 
 
 class RecordType(IntEnum):
-    """Kinds of record. 3 is set aside for X25519 recipients."""
+    """Kinds of record. Numbers are on the wire: never change or reuse one."""
 
     RAW_KEY_SLOT = 1
     PASSPHRASE_SLOT = 2
+    RECIPIENT_SLOT = 3
     NET = 16
 
 

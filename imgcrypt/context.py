@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -16,12 +17,12 @@ from imgcrypt import boundary, cipher, container, envelope, idle, inputs, openin
 from imgcrypt import threads as cores
 from imgcrypt.arrays import Bytes, Image, ImageLike
 from imgcrypt.container import Header, Mode, Suite
-from imgcrypt.errors import DamagedError, ImageError, ImgcryptError, NetError, TooLargeError, TruncatedError
+from imgcrypt.errors import ContainerError, ImageError, ImgcryptError, NetError, TooLargeError
 from imgcrypt.inputs import NetName, Protection, Provider, Quality, SuiteName
-from imgcrypt.keys import Key
+from imgcrypt.keys import Key, Keys, Openers
 from imgcrypt.pictures import Picture, metadata
 from imgcrypt.progress import Event, Report
-from imgcrypt.runtime import zoo
+from imgcrypt.runtime import zoo as nets
 
 if TYPE_CHECKING:
     from typing import Self
@@ -42,7 +43,8 @@ class Codec:
     As a context manager it is closed at the end.
 
     Args:
-        key: who may open what is made, and opens what is given; ``None`` if every call names one.
+        key: who may open what is made, and opens what is given: a Key, a Recipient (which opens nothing), or several
+            of them; ``None`` if every call names one.
         net: name or kind of the sampling net; ``None`` takes the default. See imgcrypt.runtime.zoo for all.
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with authentication
             only, for research; see docs/threat-model.md).
@@ -53,13 +55,15 @@ class Codec:
             though a twentieth of the file is lost, and something though three quarters are; or ``strong``, by which
             less comes back the more is lost. ``None`` is ``light``, but ``none`` for raw pictures and the paper's nets.
         survive: instead, the share of the file, up to 0.9, without which everything comes back.
+        zoo: folder of nets of one's own (see imgcrypt.export), beside those of the package; ``None`` takes what
+            ``IMGCRYPT_ZOO`` names, if anything.
         threads: to compute with; ``None`` takes as many as the process may use, see imgcrypt.threads.
         max_pixels: a picture with more is refused before it is worked on; ``None`` takes all.
     """
 
     def __init__(
         self,
-        key: Key | None = None,
+        key: Keys | None = None,
         *,
         net: NetName | None = None,
         suite: SuiteName = "hybrid",
@@ -67,15 +71,17 @@ class Codec:
         quality: Quality = "best",
         protection: Protection | None = None,
         survive: float | None = None,
+        zoo: str | os.PathLike[str] | None = None,
         threads: int | None = None,
         max_pixels: int | None = None,
     ) -> None:
-        self._key = None if key is None else inputs.key(key)
+        self._keys = None if key is None else inputs.key_list(key)
         self._net = inputs.net(net)
         self._suite = Suite[inputs.suite(suite).upper()]
         self._provider = inputs.provider(provider)
         self._quality = inputs.quality(quality)
         self._profile = inputs.profile(protection, survive)
+        self._zoo = None if zoo is None else os.fspath(zoo)
         self._threads = inputs.count(threads, "threads")
         self._max_pixels = inputs.count(max_pixels, "max_pixels")
         self._closed = threading.Event()
@@ -111,7 +117,7 @@ class Codec:
                 try:
                     self.decrypt(self.encrypt(np.zeros(shape, np.uint8), key=key), key=key)
                     # Which so small a picture may not have needed.
-                    entry = zoo.choose(self._net, None, 1 if len(shape) == 2 else 3)
+                    entry = nets.choose(self._net, None, 1 if len(shape) == 2 else 3)
                     runtime.load(entry, self._provider).session("reconstructor")
                 except NetError as error:  # it serves either color or gray
                     refusals.append(error)
@@ -124,7 +130,7 @@ class Codec:
         image: ImageLike | Picture,
         out: None = None,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -139,7 +145,7 @@ class Codec:
         image: ImageLike | Picture,
         out: Buffer,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -154,7 +160,7 @@ class Codec:
         image: ImageLike | Picture,
         out: Buffer | None = None,
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -196,7 +202,8 @@ class Codec:
             ProviderError: the provider does not start.
             CancelledError: the event was set, or the codec closed.
         """
-        key, associated_data = self._whose(key), inputs.associated_data(associated_data)
+        keys = inputs.keys(self._keys if key is None and self._keys is not None else key)
+        associated_data = inputs.associated_data(associated_data)
         lossless, raw = inputs.flag(lossless, "lossless"), inputs.flag(raw, "raw")
         rate, target_psnr = inputs.number(rate, "rate"), inputs.number(target_psnr, "target_psnr")
         if (lossless or raw) and (rate, target_psnr, self._net) != (None, None, None):
@@ -223,7 +230,7 @@ class Codec:
                 provider=self._provider,
                 profile=self._profile,
             )
-            return envelope.seal(data, content, layout, key, envelope.Secrets.fresh(), said, associated_data, space)
+            return envelope.seal(data, content, layout, keys, envelope.Secrets.fresh(), said, associated_data, space)
 
     @overload
     def decrypt(
@@ -231,7 +238,8 @@ class Codec:
         blob: Buffer,
         out: None = None,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -242,7 +250,8 @@ class Codec:
         blob: Buffer,
         out: Out,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -253,7 +262,8 @@ class Codec:
         blob: Buffer,
         out: Out | None = None,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
@@ -264,7 +274,9 @@ class Codec:
             blob: the whole file: bytes, or a view of them of any kind.
             out: an array of the picture's shape and dtype to write it to, for gray also (H, W, 1); ``None`` makes a
                 new one. If the call fails, anything may be in it but no part of a picture that is not authentic.
-            key: the one it was made with, instead of the codec's.
+            key: one that it was made for, or several of which one is, instead of the codec's.
+            allow_loss: of a damaged file that its parity does not mend, take the layers that are proven: a coarser
+                picture, authentic. ``recover`` tells which it is, and opens what is not proven, too.
             associated_data: the bytes that it was made with.
             progress: is called in this thread after each tile, with the number of tiles that are done and of all.
                 What it raises ends the call.
@@ -284,7 +296,7 @@ class Codec:
             CancelledError: the event was set, or the codec closed.
         """
         with self._call(progress, cancel):
-            picture = self._open(blob, out, key, associated_data)
+            picture = self._open(blob, out, key, allow_loss, associated_data)
         return picture.pixels if out is None else out
 
     @boundary.public
@@ -292,20 +304,21 @@ class Codec:
         self,
         blob: Buffer,
         *,
-        key: Key | None = None,
+        key: Openers | None = None,
+        allow_loss: bool = False,
         associated_data: Buffer = b"",
         progress: Report | None = None,
         cancel: Event | None = None,
     ) -> Picture:
         """As :meth:`decrypt`, but with what the picture's file said beside the pixels, if it was encrypted with it."""
         with self._call(progress, cancel):
-            return self._open(blob, None, key, associated_data)
+            return self._open(blob, None, key, allow_loss, associated_data)
 
     def encrypt_many(
         self,
         images: Iterable[ImageLike | Picture],
         *,
-        key: Key | None = None,
+        key: Keys | None = None,
         lossless: bool = False,
         raw: bool = False,
         rate: float | None = None,
@@ -334,7 +347,7 @@ class Codec:
         return self._many(encrypt, images)
 
     def decrypt_many(
-        self, blobs: Iterable[Buffer], *, key: Key | None = None, associated_data: Buffer = b""
+        self, blobs: Iterable[Buffer], *, key: Openers | None = None, associated_data: Buffer = b""
     ) -> Iterator[Image]:
         """Decrypt file after file, several at once, each as :meth:`decrypt` does.
 
@@ -366,21 +379,28 @@ class Codec:
                     future.cancel()
 
     def _open(
-        self, blob: Buffer, out: np.ndarray[Any, Any] | None, key: Key | None, associated_data: Buffer
+        self,
+        blob: Buffer,
+        out: np.ndarray[Any, Any] | None,
+        key: Openers | None,
+        allow_loss: bool,
+        associated_data: Buffer,
     ) -> Picture:
         """The picture in a file, with what is said of it; with ``out``, written there, too."""
-        key, associated_data, view = self._whose(key), inputs.associated_data(associated_data), inputs.blob(blob)
+        keys = inputs.openers(self._keys if key is None and self._keys is not None else key)
+        associated_data, view = inputs.associated_data(associated_data), inputs.blob(blob)
+        allow_loss = inputs.flag(allow_loss, "allow_loss")
         place = None
         # That it is another copy of the header that holds, or another file in it, is told once it is proven.
-        with contextlib.suppress(DamagedError, TruncatedError):
+        with contextlib.suppress(ContainerError):
             header = container.parse(view, whole=False)
             self._check_size(header.height, header.width)
             place = None if out is None or header.mode is Mode.EXACT else _check_out(out, header)
-        opened = opening.open_(view, key, associated_data, place)
+        opened = opening.open_(view, keys, associated_data, place, allow_loss)
         header = opened.header
         self._check_size(header.height, header.width)
         found = metadata.unpack(opened.metadata)
-        pixels = payload.decode(opened.payload, header.content, self._provider, self._quality)
+        pixels = payload.decode_first(opened.payload, opened.proven, header.content, self._provider, self._quality)
         if out is not None and opened.payload is not place:
             _check_out(out, header)
             out[...] = pixels.reshape(out.shape)
@@ -390,13 +410,9 @@ class Codec:
     def _call(self, report: Report | None, cancel: Event | None) -> Iterator[None]:
         if self._closed.is_set():
             raise ImgcryptError("this codec is closed; make another one")
-        with cores.limited(self._threads), progress.watched(report, cancel, self._closed):
+        watched = progress.watched(report, cancel, self._closed)
+        with cores.limited(self._threads), nets.using(self._zoo), watched:
             yield
-
-    def _whose(self, key: Key | None) -> Key:
-        if key is None and self._key is not None:
-            return self._key
-        return inputs.key(key)
 
     def _check_size(self, height: int, width: int) -> None:
         if self._max_pixels is not None and height * width > self._max_pixels:

@@ -6,12 +6,13 @@ import collections
 import contextlib
 import functools
 import os
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from imgcrypt import loading
-from imgcrypt.errors import DependencyError, ImgcryptError
+from imgcrypt.errors import DamagedError, DependencyError, ImgcryptError
 
 LANES = 1
 """As libsodium has it. OpenSSL gives further lanes threads from one pool for the process, where derivations that run at
@@ -20,12 +21,53 @@ AT_ONCE_KIB = 1024 * 1024
 """Memory that all derivations of the process take together, unless :func:`limit` sets another."""
 
 
+# Memory and passes of the second recommended option of RFC 9106, section 4.
+MEMORY_KIB, PASSES = 64 * 1024, 3
+# The least that the OWASP Password Storage Cheat Sheet recommends: below it, guesses are cheap.
+LEAST_MEMORY_KIB, LEAST_PASSES = 19 * 1024, 2
+# What a file may ask for at most, so that a hostile one cannot fill its reader's memory or stall it for long.
+MOST_MEMORY_KIB = 4 * MEMORY_KIB
+MOST_COST = 4 * MEMORY_KIB * PASSES
+"""KiB times passes, all passphrase slots of a file together."""
+PARAMETERS = struct.Struct("<16sII")
+"""Salt, memory in KiB and passes, as files hold them."""
+
+
 class Argon2id(NamedTuple):
     """What a run of Argon2id takes beside the passphrase; its output has 32 bytes."""
 
     salt: bytes
     memory_kib: int
     passes: int
+
+    def pack(self) -> bytes:
+        """As files hold it: 24 bytes."""
+        return PARAMETERS.pack(*self)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Argon2id:
+        """The inverse of :meth:`pack`."""
+        return cls(*PARAMETERS.unpack(data))
+
+
+def fresh() -> Argon2id:
+    """For a new file: a random salt, and what is recommended."""
+    return Argon2id(os.urandom(16), MEMORY_KIB, PASSES)
+
+
+def check(asked: Sequence[Argon2id]) -> None:
+    """Refuse what a file asks for in all, before any of it is done.
+
+    Raises:
+        DamagedError: no honest file asks for that.
+    """
+    if any(
+        not LEAST_MEMORY_KIB <= each.memory_kib <= MOST_MEMORY_KIB or each.passes < LEAST_PASSES for each in asked
+    ) or (sum(each.memory_kib * each.passes for each in asked) > MOST_COST):
+        wanted = ", ".join(f"{each.memory_kib} KiB and {each.passes} passes" for each in asked)
+        raise DamagedError(
+            f"the file asks for Argon2id with {wanted}, as no honest file does; it is damaged or hostile"
+        )
 
 
 class _Memory:

@@ -12,11 +12,12 @@ from typing import overload
 import numpy as np
 from blake3 import blake3
 
-from imgcrypt import cipher, container, protection, scratch, slots
+from imgcrypt import cipher, container, keys, protection, scratch, slots
 from imgcrypt.arrays import Bytes
 from imgcrypt.container import MAC_BYTES, TAG_BYTES, Content, Header, Layout
 from imgcrypt.errors import DamagedError, ImgcryptError, WrongKeyError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Key, Keys, Openers
+from imgcrypt.recipients import Recipient
 from imgcrypt.sealing import PacketCipher
 
 
@@ -38,7 +39,7 @@ def seal(
     payload: Bytes,
     content: Content,
     layout: Layout,
-    key: Key,
+    key: Keys,
     secrets: Secrets,
     metadata: bytes = b"",
     associated_data: bytes = b"",
@@ -49,7 +50,7 @@ def seal(
     payload: Bytes,
     content: Content,
     layout: Layout,
-    key: Key,
+    key: Keys,
     secrets: Secrets,
     metadata: bytes,
     associated_data: bytes,
@@ -59,7 +60,7 @@ def seal(
     payload: Bytes,
     content: Content,
     layout: Layout,
-    key: Key,
+    key: Keys,
     secrets: Secrets,
     metadata: bytes = b"",
     associated_data: bytes = b"",
@@ -71,7 +72,7 @@ def seal(
         payload: uint8 (n,), n >= 1 for pictures.
         content: what to say of it.
         layout: in what parts and packets; the parts are as long together as the payload.
-        key: who may open the file.
+        key: who may open the file, one or several, none twice.
         secrets: fresh for every file.
         metadata: what the file is to say beside the payload, as imgcrypt.pictures.metadata packs it.
         associated_data: what must be given again to open the file, which does not hold it.
@@ -83,14 +84,14 @@ def seal(
     Raises:
         ImgcryptError: ``out`` is too short.
     """
-    slot = slots.make(key, secrets.file_key, secrets.salt)
-    header = container.make_header(content, layout, (slot,), len(metadata), secrets.salt)
+    who: tuple[Key | Recipient, ...] = keys.several(key)
+    made = tuple(slots.make(each, secrets.file_key, secrets.salt) for each in who)
+    header = container.make_header(content, layout, made, len(metadata), secrets.salt)
     messages = split(header, payload, np.frombuffer(metadata, np.uint8))
     core = header.core()
     digests = [digest(core, number, each, secrets.file_key, secrets.salt) for number, each in enumerate(messages)]
     header = dataclasses.replace(header, digests=tuple(digests))
-    packed = header.pack()
-    packed += _mac(packed, header, secrets.file_key, associated_data)
+    packed = pack(header, secrets.file_key, associated_data)
     if out is not None and len(out) < header.file_bytes:
         raise ImgcryptError(f"out has {len(out):,} bytes, and the file takes {header.file_bytes:,}; give more of them")
     # Made in memory that is there already, then copied once: that costs less than memory new from the system.
@@ -115,19 +116,19 @@ def split(header: Header, payload: Bytes, metadata: Bytes) -> list[Bytes]:
 
 
 def open_(
-    data: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
+    data: bytes | bytearray | memoryview, key: Openers, associated_data: bytes = b"", out: Bytes | None = None
 ) -> tuple[Header, Bytes, bytes]:
     """Decrypt an undamaged file: its header, payload and metadata, every byte of all authenticated.
 
     Args:
         data: the file.
-        key: one that opens it.
+        key: one that opens it, or several.
         associated_data: what it was made with.
         out: uint8 (n,) to write the payload to; ``None`` makes a new array.
 
     Raises:
         ContainerError: what container.parse raises, or DamagedError.
-        WrongKeyError: no slot of the file opens with ``key``.
+        WrongKeyError: no slot of the file opens with ``key``, or one of them.
     """
     data = memoryview(data)
     header = container.parse(data)
@@ -162,7 +163,7 @@ def decipher(header: Header, file_key: bytes, number: int, enciphered: Bytes, ou
     return hmac.compare_digest(header.digests[number], digest(header.core(), number, out, file_key, header.salt))
 
 
-def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes = b"") -> bytes:
+def unlock(header: Header, packed: memoryview, key: Openers, associated_data: bytes = b"") -> bytes:
     """The file key, once it has proven the header's bytes ``packed``, MAC and all.
 
     Raises:
@@ -177,6 +178,12 @@ def unlock(header: Header, packed: memoryview, key: Key, associated_data: bytes 
             "of it, or give that data"
         )
     return file_key
+
+
+def pack(header: Header, file_key: bytes, associated_data: bytes = b"") -> bytes:
+    """The header's bytes, MAC and all."""
+    packed = header.pack()
+    return packed + _mac(packed, header, file_key, associated_data)
 
 
 def digest(core: bytes, number: int, message: Bytes, file_key: bytes, salt: bytes) -> bytes:
@@ -247,13 +254,19 @@ def _read(header: Header, file_key: bytes, data: memoryview, messages: Sequence[
                 raise DamagedError
 
 
-def _file_key(header: Header, key: Key) -> bytes:
-    file_key = slots.unlock(key, header.records, header.salt)
-    if file_key is not None:
-        return file_key
-    given, needed = slots.kind_of(key).label, dict.fromkeys(slots.labels(header.records))
-    if needed and given not in needed:
-        raise WrongKeyError(f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {given}")
+def _file_key(header: Header, key: Openers) -> bytes:
+    # Those first that open quickly.
+    given = sorted(keys.several(key), key=lambda each: slots.SLOTS.index(slots.kind_of(each)))
+    for each in given:
+        file_key = slots.unlock(each, header.records, header.salt)
+        if file_key is not None:
+            return file_key
+    had = dict.fromkeys(slots.kind_of(each).label for each in given)
+    needed = dict.fromkeys(slots.labels(header.records))
+    if needed and not had.keys() & needed.keys():
+        raise WrongKeyError(
+            f"this file was encrypted with a {' or '.join(needed)}; give that instead of a {' or '.join(had)}"
+        )
     raise WrongKeyError("the key or passphrase is not the one this file was encrypted with; give the right one")
 
 

@@ -77,11 +77,8 @@ def correct(first, last, needed, exps, logs, shares, absent, failed):
     count = len(shares)
     checks = count - needed
     syndromes = np.zeros(checks + 1, np.uint8)
-    locator, before, spare = (
-        np.zeros(checks + 2, np.uint8),
-        np.zeros(checks + 2, np.uint8),
-        np.zeros(checks + 2, np.uint8),
-    )
+    locator = np.zeros(checks + 2, np.uint8)
+    before, spare = np.zeros_like(locator), np.zeros_like(locator)
     evaluator = np.zeros(checks + 1, np.uint8)
     for column in range(first, last):
         syndromes[:] = 0

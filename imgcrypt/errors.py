@@ -23,6 +23,10 @@ class KeyFileError(ImgcryptError):
     """A key file, or the text in it, that is not a key."""
 
 
+class KeyLockedError(KeyFileError):
+    """A key that is protected by a passphrase, which was not given."""
+
+
 class WrongKeyError(ImgcryptError):
     """The file is whole but was made for another key or passphrase."""
 

@@ -13,7 +13,7 @@ from imgcrypt import boundary, envelope, inputs, loading, opening, profiles
 from imgcrypt.container import Content, Mode, Suite
 from imgcrypt.errors import DamagedError, ImageError
 from imgcrypt.inputs import Protection, SuiteName
-from imgcrypt.keys import Key
+from imgcrypt.keys import Keys, Openers
 from imgcrypt.pictures import metadata
 from imgcrypt.pictures.metadata import Metadata
 
@@ -35,7 +35,7 @@ class ExactFile(NamedTuple):
 @boundary.public
 def encrypt_bytes(
     data: Buffer,
-    key: Key,
+    key: Keys,
     *,
     name: str | os.PathLike[str] | None = None,
     suite: SuiteName = "hybrid",
@@ -47,14 +47,14 @@ def encrypt_bytes(
 
     Args:
         data: the file's bytes; they come back exactly, metadata and all.
-        key: who may open it.
+        key: who may open it: a Key, a Recipient, or several of them.
         name: the file's name, which is encrypted too; folders in it are left out.
         suite, protection, survive, associated_data: as imgcrypt.encrypt's.
 
     Raises:
         ImgcryptError: no such suite or protection.
     """
-    key, associated_data = inputs.key(key), inputs.associated_data(associated_data)
+    keys, associated_data = inputs.keys(key), inputs.associated_data(associated_data)
     content = Content(
         suite=Suite[inputs.suite(suite).upper()],
         mode=Mode.EXACT,
@@ -67,11 +67,11 @@ def encrypt_bytes(
     said = Metadata(name=None if name is None else PurePath(name).name or None)
     payload = np.frombuffer(inputs.blob(data), np.uint8)
     layout = profiles.lay_out(inputs.profile(protection, survive) or profiles.LIGHT, len(payload), layered=False)
-    return envelope.seal(payload, content, layout, key, envelope.Secrets.fresh(), metadata.pack(said), associated_data)
+    return envelope.seal(payload, content, layout, keys, envelope.Secrets.fresh(), metadata.pack(said), associated_data)
 
 
 @boundary.public
-def decrypt_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> ExactFile:
+def decrypt_bytes(blob: Buffer, key: Openers, *, associated_data: Buffer = b"") -> ExactFile:
     """The file in what :func:`encrypt_bytes` made: its bytes and its name.
 
     Raises:
@@ -79,7 +79,7 @@ def decrypt_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> E
         ContainerError: not an imgcrypt file, of a newer version, truncated or damaged (a subclass each).
         WrongKeyError: made for another key.
     """
-    opened = opening.open_(inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data))
+    opened = opening.open_(inputs.blob(blob), inputs.openers(key), inputs.associated_data(associated_data))
     if opened.header.mode is not Mode.EXACT:
         raise ImageError("there is a picture in the file, not another file's bytes: open it with decrypt")
     return ExactFile(opened.payload.tobytes(), metadata.unpack(opened.metadata).name)
@@ -93,7 +93,7 @@ def _import_recovery() -> ModuleType:
 
 
 @boundary.public
-def recover_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> ExactFile:
+def recover_bytes(blob: Buffer, key: Openers, *, associated_data: Buffer = b"") -> ExactFile:
     """As :func:`decrypt_bytes`, where the damage spared every byte of the file in it: its own bytes cannot be guessed.
 
     Raises:
@@ -101,7 +101,7 @@ def recover_bytes(blob: Buffer, key: Key, *, associated_data: Buffer = b"") -> E
         ImageError, ContainerError, WrongKeyError: as decrypt_bytes.
     """
     opened = loading.whole(_import_recovery).open_damaged(
-        inputs.blob(blob), inputs.key(key), inputs.associated_data(associated_data)
+        inputs.blob(blob), inputs.openers(key), inputs.associated_data(associated_data)
     )
     if opened.header.mode is not Mode.EXACT:
         raise ImageError("there is a picture in the file, not another file's bytes: open it with recover")

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, Any
+from typing import IO, Any, BinaryIO
 
 from imgcrypt.errors import ImgcryptError
 
@@ -97,6 +97,31 @@ def _read_all(stream: IO[bytes], name: str, most: int) -> bytes:
         if length > most:
             raise too_long
     return b"".join(pieces)
+
+
+def below(name: str, suffix: str) -> list[Path]:
+    """The file; or, of a folder, the files of this suffix in it and in the folders below, links to folders aside.
+
+    Raises:
+        FileError: there is no such file or folder, it cannot be read, or the folder holds no such file.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise FileError(f"cannot read the folder {error.filename}: {error.strerror}")
+
+    try:
+        if not Path(name).is_dir():
+            Path(name).stat()
+            return [Path(name)]
+    except OSError as error:
+        raise FileError(f"cannot read {name}: {error.strerror}") from None
+    except ValueError:
+        raise FileError(f"cannot read {name!r}: no file has such a name") from None
+    walk = os.walk(name, onerror=refuse)
+    found = sorted(Path(folder) / each for folder, _, names in walk for each in names if each.lower().endswith(suffix))
+    if not found:
+        raise FileError(f"there is no {suffix} file in {name}; name a file, or another folder")
+    return found
 
 
 def check_output(name: str, force: bool, inputs: Iterable[str] = ()) -> None:
@@ -194,8 +219,10 @@ def _write_all(stream: IO[bytes], data: bytes | memoryview) -> None:
             select.select([], [stream], [])
 
 
-def write_file(path: Path, data: bytes | memoryview, force: bool, private: bool) -> None:
-    """As :func:`write`, for a regular file alone; file and folder are synced, so that a power cut leaves them whole.
+def write_file(path: Path, data: bytes | memoryview | Iterable[bytes], force: bool, private: bool) -> None:
+    """As :func:`write`, for a regular file alone, whose bytes may come in pieces.
+
+    File and folder are synced, so that a power cut leaves them whole.
 
     Raises:
         OSError: it cannot be written; FileExistsError: it exists, and ``force`` is not given.
@@ -206,9 +233,10 @@ def write_file(path: Path, data: bytes | memoryview, force: bool, private: bool)
     with _removed_at_the_end(part):
         handle, named = _open(part, 0o600 if private else 0o666)
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
+            for piece in (data,) if isinstance(data, bytes | memoryview) else data:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
             if path.is_file() and not path.is_symlink() and hasattr(os, "fchmod"):
                 os.fchmod(handle, stat.S_IMODE(path.stat().st_mode))
             os.fsync(handle)

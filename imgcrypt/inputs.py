@@ -6,9 +6,11 @@ import math
 import numbers
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from imgcrypt import container, slots
 from imgcrypt.errors import ImageError, ImgcryptError, NetError, ProviderError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Identity, Key, PassphraseKey, several
 from imgcrypt.profiles import NAMES, Profile, surviving
+from imgcrypt.recipients import Recipient
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -144,18 +146,57 @@ def associated_data(data: Buffer) -> bytes:
         raise TypeError(f"associated_data is bytes, not {type(data).__name__}; encode text first") from None
 
 
-def key(given: object) -> Key:
-    """The key.
+def keys(given: object) -> tuple[Key | Recipient, ...]:
+    """Who may open a new file: one key or recipient, or a sequence of them. None is returned twice.
 
     Raises:
-        TypeError: it is none.
+        TypeError: one is neither.
+        ImgcryptError: there are none, or too many for a file.
     """
-    if not isinstance(given, Key):
-        raise TypeError(
-            f"a key is an imgcrypt.Key, not {type(given).__name__}; make one by Key.generate, Key.load, Key.parse or "
-            "Key.from_passphrase"
+    found = key_list(given)
+    if not found:
+        raise ImgcryptError("there is no key in this sequence: nobody could open the file; give at least one")
+    if len(found) > slots.MOST:
+        raise ImgcryptError(f"a file opens for {slots.MOST} keys and recipients at most, not {len(found)}; give fewer")
+    if sum(isinstance(each, PassphraseKey) for each in found) > container.MOST_PASSPHRASE_SLOTS:
+        raise ImgcryptError(
+            f"a file opens with {container.MOST_PASSPHRASE_SLOTS} passphrases at most; give fewer, or key files"
         )
-    return given
+    return found
+
+
+def openers(given: object) -> tuple[Key, ...]:
+    """What is tried on a file: a key, or a sequence of them; recipients among them are left out.
+
+    Raises:
+        TypeError: there is none, or one is no key.
+    """
+    found = tuple(each for each in key_list(given) if isinstance(each, Key))
+    if not found:
+        raise TypeError(
+            "nothing here opens a file: give an imgcrypt.Key; of a Recipient, the Identity that belongs to it"
+        )
+    return found
+
+
+def key_list(given: object) -> tuple[Key | Recipient, ...]:
+    """One key or recipient, or a sequence of them, each once.
+
+    Raises:
+        TypeError: one is neither.
+    """
+    found: dict[Key | Recipient, Key | Recipient] = {}
+    for each in (given,) if isinstance(given, str | bytes) else several(given):
+        if not isinstance(each, Key | Recipient):
+            raise TypeError(
+                f"a key is an imgcrypt.Key, not {type(each).__name__}; make one by Key.generate, Key.load, Key.parse "
+                "or Key.from_passphrase, or give a Recipient, or several of these"
+            )
+        # An identity stands for its recipient, too.
+        name = each.recipient if isinstance(each, Identity) else each
+        if name not in found or isinstance(each, Identity):
+            found[name] = each
+    return tuple(found.values())
 
 
 def suite(name: object) -> SuiteName:

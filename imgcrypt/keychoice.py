@@ -1,4 +1,4 @@
-"""Which key a command uses: one in a file, on standard input, or a passphrase."""
+"""Which keys a command uses: in files, on standard input, or passphrases; and for whom it encrypts."""
 
 from __future__ import annotations
 
@@ -6,60 +6,109 @@ import getpass
 import os
 import stat
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from imgcrypt import files
-from imgcrypt.errors import ImgcryptError, KeyFileError, WrongKeyError
+from imgcrypt.errors import ImgcryptError, KeyFileError, KeyLockedError, WrongKeyError
 from imgcrypt.shell import say
-from imgcrypt.slots import PassphraseSlot, RawKeySlot
+from imgcrypt.slots import PassphraseSlot
 
 if TYPE_CHECKING:
     from imgcrypt.keys import Key
+    from imgcrypt.recipients import Recipient
 
 KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
+LOCK_VARIABLE = "IMGCRYPT_KEY_PASSPHRASE"
+"""For the passphrase that protects key files."""
+NEW_VARIABLE = "IMGCRYPT_NEW_PASSPHRASE"
+"""For one that is to be added to a file."""
 HINT = "-k/-p"
-KEY_FILE, PASSPHRASE = RawKeySlot.label, PassphraseSlot.label
+PASSPHRASE = PassphraseSlot.label
 
 
-def key_file(names: list[str] | None, passphrase: bool, other_input: str) -> str | None:
-    """The name of the key file, or None if a passphrase is to be taken or none is given.
+def key_files(names: Sequence[str] | None, other_keys: bool, other_input: str) -> list[str]:
+    """The names of the key files: those given; or, if no other key is, the one in the environment; or none.
 
     Raises:
-        typer.BadParameter: several keys, or standard input is to be both the key and the input.
+        typer.BadParameter: standard input is to be two things.
     """
-    names = names or []
-    if len(names) > 1:
-        raise typer.BadParameter("give one key: a file is encrypted for one, and opened with one", param_hint="-k")
-    if names and passphrase:
-        raise typer.BadParameter("give a key file or a passphrase, not both", param_hint=HINT)
-    if names == [files.STANDARD] and other_input == files.STANDARD:
+    names = list(names or ())
+    if names.count(files.STANDARD) + (other_input == files.STANDARD and files.STANDARD in names) > 1:
         raise typer.BadParameter("standard input cannot be both the key and the input", param_hint="-k")
-    if names:
-        return names[0]
-    return None if passphrase else os.environ.get(KEY_VARIABLE) or None
+    default = os.environ.get(KEY_VARIABLE)
+    return [default] if default and not names and not other_keys else names
 
 
 def load(name: str) -> Key:
     """The key in a file, or on standard input; a warning if others can read the file.
 
+    If a passphrase protects it, that is taken from the environment or asked for.
+
     Raises:
         ImgcryptError: there is no key; the sentence names the file.
     """
-    from imgcrypt.keys import MOST_FILE_BYTES, Key
+    from imgcrypt.keys import MOST_FILE_BYTES, Key, read_text
 
-    if name == files.STANDARD:
+    standard = name == files.STANDARD
+    try:
+        text = files.read(name, MOST_FILE_BYTES).decode("utf-8-sig") if standard else read_text(name)
+    except UnicodeDecodeError:
+        raise KeyFileError("cannot take the key from standard input: it is not text") from None
+    try:
         try:
-            return Key.parse(files.read(name, MOST_FILE_BYTES).decode("utf-8-sig"))
-        except (UnicodeDecodeError, KeyFileError) as error:
-            reason = "it is not text" if isinstance(error, UnicodeDecodeError) else str(error)
-            raise KeyFileError(f"cannot take the key from standard input: {reason}") from None
-    key = Key.load(name)
-    if os.name == "posix" and Path(name).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            key = Key.parse(text)
+        except KeyLockedError:
+            which = "the key on standard input" if standard else name
+            key = Key.parse(text, ask(f"Passphrase of {which}", LOCK_VARIABLE, confirm=False))
+    except KeyFileError as error:
+        raise KeyFileError(
+            f"cannot take the key from standard input: {error}" if standard else f"{name}: {error}"
+        ) from None
+    if not standard and os.name == "posix" and Path(name).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         say(f"warning: others can read {name}; mend that with: chmod 600 {name}")
     return key
+
+
+def recipients(texts: Sequence[str] | None) -> list[Recipient]:
+    """Those whose public keys are given, each by itself or a file of them.
+
+    Raises:
+        ImgcryptError: one is none; the sentence names the file.
+    """
+    from imgcrypt.recipients import Recipient
+
+    found = []
+    for text in texts or ():
+        found += [Recipient.parse(text)] if _is_recipient(text) else Recipient.load(text)
+    return found
+
+
+def anyone(texts: Sequence[str] | None) -> list[Key | Recipient]:
+    """Whoever is meant: by a public key, a file of them, or a key file.
+
+    Raises:
+        ImgcryptError: nobody is.
+    """
+    found: list[Key | Recipient] = []
+    for text in texts or ():
+        try:
+            found += recipients([text])
+        except KeyFileError:
+            if _is_recipient(text):
+                raise
+            found.append(load(text))
+    return found
+
+
+def _is_recipient(text: str) -> bool:
+    """Whether it is meant as a public key, and not as a file's name."""
+    from imgcrypt.recipients import PREFIX
+
+    return text.lower().startswith(f"{PREFIX}1")
 
 
 def passphrase(confirm: bool) -> Key:
@@ -70,29 +119,38 @@ def passphrase(confirm: bool) -> Key:
     """
     from imgcrypt.keys import Key
 
-    text = os.environ.get(PASSPHRASE_VARIABLE)
+    return Key.from_passphrase(ask("Passphrase", PASSPHRASE_VARIABLE, confirm))
+
+
+def ask(prompt: str, variable: str, confirm: bool) -> str:
+    """A passphrase, as it was typed or is in an environment variable.
+
+    Raises:
+        ImgcryptError: none was given.
+    """
+    text = os.environ.get(variable)
     if text is not None:
-        return Key.from_passphrase(text)
-    none = ImgcryptError(f"no passphrase was given; type one, or set {PASSPHRASE_VARIABLE} where there is no terminal")
+        return text
+    none = ImgcryptError(f"no passphrase was given; type one, or set {variable} where there is no terminal")
     if not _has_terminal():
         raise none
     try:
-        text = getpass.getpass("Passphrase: ")
+        text = getpass.getpass(f"{prompt}: ")
         while confirm and getpass.getpass("The same again: ") != text:
             say("The two differ; once more.")
-            text = getpass.getpass("Passphrase: ")
+            text = getpass.getpass(f"{prompt}: ")
     except (EOFError, KeyboardInterrupt) as error:
         # The cursor is still behind the question.
         say("")
         raise (none if isinstance(error, EOFError) else error) from None
-    return Key.from_passphrase(text)
+    return text
 
 
-def check(key_file: str | None, passphrase: bool, file: str = "", kinds: tuple[str, ...] = ()) -> None:
+def check(key_files: Sequence[str], passphrase: bool, file: str = "", kinds: tuple[str, ...] = ()) -> None:
     """Refuse no key, and one that a file does not open with, before anything is asked.
 
     Args:
-        key_file: the name of a key file.
+        key_files: the names of the key files.
         passphrase: one is to be taken.
         file: the file that is to be opened.
         kinds: the kinds of key that it opens with, as imgcrypt.info.Info has them; none if that is not known.
@@ -101,13 +159,13 @@ def check(key_file: str | None, passphrase: bool, file: str = "", kinds: tuple[s
         typer.BadParameter: there is no key.
         WrongKeyError: it is of another kind.
     """
-    if kinds == (PASSPHRASE,) and not passphrase:
+    if set(kinds) == {PASSPHRASE} and not passphrase:
         wrong = f"{file} opens with a passphrase: give -p, which asks for it or reads ${PASSPHRASE_VARIABLE}"
-    elif kinds == (KEY_FILE,) and passphrase:
-        wrong = f"{file} opens with a key file: give -k FILE instead of -p"
+    elif kinds and PASSPHRASE not in kinds and passphrase and not key_files:
+        wrong = f"{file} opens with a {' or '.join(dict.fromkeys(kinds))}: give -k FILE instead of -p"
     else:
         wrong = ""
-    if key_file is None and not passphrase:
+    if not key_files and not passphrase:
         ways = f"give a key: -k FILE (imgcrypt keygen -o FILE makes one), ${KEY_VARIABLE}, or -p for a passphrase"
         raise typer.BadParameter(wrong or ways, param_hint=HINT)
     if wrong:

@@ -1,4 +1,4 @@
-"""Keys: 32 random bytes in a one-line text file, or a passphrase."""
+"""Keys: 32 random bytes or a private key in a one-line text file, or a passphrase. docs/format.md, section 3.1."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import abc
 import base64
 import codecs
 import datetime
+import functools
 import hashlib
 import hmac
 import os
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import NoReturn, Self, TypeVar
 
-from imgcrypt import derivation, files
+from imgcrypt import bech32, derivation, files, wrapping
 from imgcrypt.derivation import Argon2id
-from imgcrypt.errors import KeyFileError
+from imgcrypt.errors import DamagedError, KeyFileError, KeyLockedError
+from imgcrypt.recipients import Recipient
 
 SECRET_BYTES = 32
 CHECK_BYTES = 4
 PREFIX = "imgcrypt-key-1-"
+LOCKED_PREFIX = "imgcrypt-locked-key-1-"
+IDENTITY_PREFIX = "age-secret-key-"
+PREFIXES = (PREFIX, LOCKED_PREFIX, f"{IDENTITY_PREFIX}1")
+"""What a key's text begins with, in lower case."""
 MOST_FILE_BYTES = 2**16
 """Of a key file. It has some two hundred; beyond this lie other files and devices without end."""
+LOCKED_BYTES = 1 + derivation.PARAMETERS.size + wrapping.COMMITMENT_BYTES + wrapping.WRAPPED_BYTES
+TYPING_ERROR = "the key has a typing error: its checksum does not match; copy it again"
+
+T = TypeVar("T")
 
 
 class Key(abc.ABC):
-    """A secret that opens files: a :class:`RawKey` of 32 bytes, or a :class:`PassphraseKey`.
+    """A secret that opens files: a :class:`RawKey` of 32 bytes, an :class:`Identity` or a :class:`PassphraseKey`.
 
     Make one by :meth:`generate`, :meth:`load`, :meth:`parse` or :meth:`from_passphrase`. It never prints
     its secret, and is not pickled: a pickle ends in files and logs. Keys of one kind and secret are equal.
@@ -35,8 +46,8 @@ class Key(abc.ABC):
     secret: bytes
 
     @staticmethod
-    def generate() -> RawKey:
-        """A new random key from the operating system."""
+    def generate() -> Key:
+        """A new random key from the operating system. One for a pair of keys is made by :meth:`Identity.generate`."""
         return RawKey(secrets.token_bytes(SECRET_BYTES))
 
     @staticmethod
@@ -50,54 +61,50 @@ class Key(abc.ABC):
         """
         return PassphraseKey(passphrase)
 
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> RawKey:
-        """Read a key file.
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], passphrase: str | None = None) -> Self:
+        """Read a key file, of a key or a private key.
+
+        Args:
+            path: the file's.
+            passphrase: what protects the key, if something does.
 
         Raises:
             KeyFileError: it cannot be read, is longer than 64 KiB or holds no key.
+            KeyLockedError: it is protected by a passphrase, and none was given.
         """
+        text = read_text(path)
         try:
-            data = files.read_file(path, MOST_FILE_BYTES, "key file")
-        except files.FileError as error:
-            raise KeyFileError(str(error)) from None
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise KeyFileError(f"{path} is UTF-16 text, as some editors and PowerShell write it; save it as UTF-8")
-        try:
-            return Key.parse(data.decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            raise KeyFileError(f"{path} is not a key file: it is not text") from None
+            return cls.parse(text, passphrase)
         except KeyFileError as error:
-            raise KeyFileError(f"{path}: {error}") from None
+            raise type(error)(f"{path}: {error}") from None
 
-    @staticmethod
-    def parse(text: str) -> RawKey:
+    @classmethod
+    def parse(cls, text: str, passphrase: str | None = None) -> Self:
         """The key in the text of a key file: one line, beside empty lines and comments (#).
 
         Raises:
-            KeyFileError: there is no key, more than one, or one with a typing error.
+            KeyFileError: there is no key, more than one, one with a typing error or of another class than this one; or
+                the passphrase is wrong.
+            KeyLockedError: it is protected by a passphrase, and none was given.
         """
         if not isinstance(text, str):
             raise TypeError(f"a key's text is a str, not {type(text).__name__}")
         lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
-        if len(lines) != 1 or not lines[0].lower().startswith(PREFIX):
-            raise KeyFileError(f"this is not a key file: it needs one line that begins with {PREFIX}")
-        body = lines[0][len(PREFIX) :].upper()
-        try:
-            data = base64.b32decode(body + "=" * (-len(body) % 8))
-        except ValueError:
-            data = b""
-        secret, check = data[:SECRET_BYTES], data[SECRET_BYTES:]
-        if len(data) != SECRET_BYTES + CHECK_BYTES or not hmac.compare_digest(check, _check(secret)):
-            raise KeyFileError("the key has a typing error: its checksum does not match; copy it again")
-        return RawKey(secret)
+        if len(lines) != 1 or not lines[0].lower().startswith(PREFIXES):
+            known = f"{PREFIX}, {LOCKED_PREFIX} or {IDENTITY_PREFIX.upper()}1"
+            raise KeyFileError(f"this is not a key file: it needs one line that begins with {known}")
+        key = _parse(lines[0], passphrase)
+        if not isinstance(key, cls):
+            raise KeyFileError(f"this is a key, but no imgcrypt.{cls.__name__}; read it by imgcrypt.Key")
+        return key
 
     @abc.abstractmethod
-    def text(self) -> str:
-        """The key as the one line of a key file.
+    def text(self, passphrase: str | None = None) -> str:
+        """The key as the one line of a key file; with a passphrase, one that opens with that alone.
 
         Raises:
-            KeyFileError: it is a passphrase.
+            KeyFileError: it is a passphrase itself.
         """
 
     @abc.abstractmethod
@@ -108,17 +115,24 @@ class Key(abc.ABC):
             KeyFileError: it is a passphrase, which a fingerprint would help to guess.
         """
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], passphrase: str | None = None) -> None:
         """Write a new key file that only its owner can read (mode 0600), and see to it that it is on the disk.
+
+        Args:
+            path: the file's.
+            passphrase: what the key is to be protected by, by Argon2id and AES-256-GCM.
 
         Raises:
             KeyFileError: the file exists or cannot be written, or the key is a passphrase.
         """
+        line = self.text(passphrase)
         day = datetime.datetime.now(datetime.UTC).date().isoformat()
-        content = (
-            "# imgcrypt key: whoever has this file can open every picture encrypted with it. Keep a copy.\n"
-            f"# made {day}, fingerprint {self.fingerprint()}\n{self.text()}\n"
-        )
+        what = f"has this file{'' if passphrase is None else ' and its passphrase'} can open every picture encrypted"
+        if isinstance(self, Identity):
+            about = f"# imgcrypt private key: whoever {what} for it.\n# public key: {self.recipient}\n"
+        else:
+            about = f"# imgcrypt key: whoever {what} with it. Keep a copy.\n"
+        content = f"{about}# made {day}, fingerprint {self.fingerprint()}\n{line}\n"
         try:
             files.write_file(Path(path), content.encode(), force=False, private=True)
         except FileExistsError:
@@ -158,15 +172,50 @@ class RawKey(Key):
             raise KeyFileError(f"a key is {SECRET_BYTES} bytes, not {len(secret)}; make one with Key.generate()")
         self.secret = secret
 
-    def text(self) -> str:
-        return PREFIX + base64.b32encode(self.secret + _check(self.secret)).decode().rstrip("=")
+    def text(self, passphrase: str | None = None) -> str:
+        if passphrase is not None:
+            return _lock(1, self.secret, passphrase)
+        return _with_check(PREFIX, self.secret)
 
     def fingerprint(self) -> str:
-        digits = hashlib.sha256(b"imgcrypt-1 fingerprint" + self.secret).hexdigest()[:16]
-        return "-".join(digits[i : i + 4] for i in range(0, 16, 4))
+        return _fingerprint(self.secret)
 
     def __repr__(self) -> str:
         return f"Key({self.fingerprint()})"
+
+
+class Identity(Key):
+    """The private key (X25519) that opens what was encrypted for its :attr:`recipient`."""
+
+    def __init__(self, secret: bytes) -> None:
+        if not isinstance(secret, bytes):
+            raise TypeError(f"a key is made of bytes, not {type(secret).__name__}; for its text there is Key.parse")
+        if len(secret) != SECRET_BYTES:
+            raise KeyFileError(
+                f"a private key is {SECRET_BYTES} bytes, not {len(secret)}; make one with Identity.generate()"
+            )
+        self.secret = secret
+
+    @staticmethod
+    def generate() -> Identity:
+        """A new random private key from the operating system."""
+        return Identity(secrets.token_bytes(SECRET_BYTES))
+
+    @functools.cached_property
+    def recipient(self) -> Recipient:
+        """The public key, for those who encrypt."""
+        return Recipient(wrapping.primitives().public_of(self.secret))
+
+    def text(self, passphrase: str | None = None) -> str:
+        if passphrase is not None:
+            return _lock(2, self.secret, passphrase)
+        return bech32.encode(IDENTITY_PREFIX, self.secret).upper()
+
+    def fingerprint(self) -> str:
+        return _fingerprint(self.recipient.public)
+
+    def __repr__(self) -> str:
+        return f"Identity({self.recipient})"
 
 
 class PassphraseKey(Key):
@@ -191,7 +240,7 @@ class PassphraseKey(Key):
             last = self._last = parameters, derivation.argon2id(self.secret, parameters)
         return last[1]
 
-    def text(self) -> str:
+    def text(self, passphrase: str | None = None) -> str:
         raise KeyFileError("a passphrase has no key file; use Key.generate() for a key to save")
 
     def fingerprint(self) -> str:
@@ -201,5 +250,92 @@ class PassphraseKey(Key):
         return "Key(passphrase)"
 
 
-def _check(secret: bytes) -> bytes:
-    return hashlib.sha256(b"imgcrypt-1 key check" + secret).digest()[:CHECK_BYTES]
+Keys = Key | Recipient | Sequence[Key | Recipient]
+"""Who may open a file."""
+Openers = Key | Sequence[Key]
+"""What is tried on a file."""
+KINDS: dict[int, type[RawKey | Identity]] = {1: RawKey, 2: Identity}
+"""Of the keys that a passphrase protects. Numbers are in files: never change or reuse one."""
+_LOCKED = b"locked key"
+
+
+def several(given: T | Sequence[T]) -> tuple[T, ...]:
+    """One or several as several."""
+    return tuple(given) if isinstance(given, Sequence) else (given,)
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a key file.
+
+    Raises:
+        KeyFileError: it cannot be read, is longer than 64 KiB or is no text.
+    """
+    try:
+        data = files.read_file(path, MOST_FILE_BYTES, "key file")
+    except files.FileError as error:
+        raise KeyFileError(str(error)) from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise KeyFileError(f"{path} is UTF-16 text, as some editors and PowerShell write it; save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise KeyFileError(f"{path} is not a key file: it is not text") from None
+
+
+def _parse(line: str, passphrase: str | None) -> RawKey | Identity:
+    if line.lower().startswith(IDENTITY_PREFIX):
+        secret = bech32.decode(IDENTITY_PREFIX, line)
+        if secret is None or len(secret) != SECRET_BYTES:
+            raise KeyFileError(TYPING_ERROR)
+        return Identity(secret)
+    if line.lower().startswith(LOCKED_PREFIX):
+        return _unlock(_checked(line[len(LOCKED_PREFIX) :], LOCKED_BYTES), passphrase)
+    return RawKey(_checked(line[len(PREFIX) :], SECRET_BYTES))
+
+
+def _lock(kind: int, secret: bytes, passphrase: str) -> str:
+    parameters = derivation.fresh()
+    before = bytes([kind]) + parameters.pack()
+    sealed = wrapping.wrap(PassphraseKey(passphrase).derive(parameters), before, _LOCKED, secret)
+    return _with_check(LOCKED_PREFIX, before + sealed)
+
+
+def _unlock(body: bytes, passphrase: str | None) -> RawKey | Identity:
+    before, sealed = body[: 1 + derivation.PARAMETERS.size], body[1 + derivation.PARAMETERS.size :]
+    if before[0] not in KINDS:
+        raise KeyFileError("the key is of a kind that a newer release of imgcrypt made; upgrade it")
+    if passphrase is None:
+        raise KeyLockedError("the key is protected by a passphrase; give that, too")
+    parameters = Argon2id.unpack(before[1:])
+    try:
+        derivation.check([parameters])
+        secret = wrapping.unwrap(PassphraseKey(passphrase).derive(parameters), before, _LOCKED, sealed)
+    except DamagedError:
+        raise KeyFileError("the protected key was changed by somebody; take another copy of it") from None
+    if secret is None:
+        raise KeyFileError("this is not the passphrase that protects the key; give the right one")
+    return KINDS[before[0]](secret)
+
+
+def _with_check(prefix: str, body: bytes) -> str:
+    return prefix + base64.b32encode(body + _check(body)).decode().rstrip("=")
+
+
+def _checked(text: str, length: int) -> bytes:
+    try:
+        data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except ValueError:
+        data = b""
+    body, check = data[:length], data[length:]
+    if len(data) != length + CHECK_BYTES or not hmac.compare_digest(check, _check(body)):
+        raise KeyFileError(TYPING_ERROR)
+    return body
+
+
+def _check(body: bytes) -> bytes:
+    return hashlib.sha256(b"imgcrypt-1 key check" + body).digest()[:CHECK_BYTES]
+
+
+def _fingerprint(data: bytes) -> str:
+    digits = hashlib.sha256(b"imgcrypt-1 fingerprint" + data).hexdigest()[:16]
+    return "-".join(digits[i : i + 4] for i in range(0, 16, 4))

@@ -9,23 +9,32 @@ from typing import NamedTuple
 from imgcrypt import envelope, loading
 from imgcrypt.arrays import Bytes
 from imgcrypt.container import Header
-from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError
-from imgcrypt.keys import Key
+from imgcrypt.errors import ContainerError, DamagedError, ImgcryptError
+from imgcrypt.keys import Openers
 
 _logger = logging.getLogger(__name__)
 
 
 class Opened(NamedTuple):
-    """All that is in a file, authentic: ``payload`` is uint8 (n,); ``damaged`` says how many of its packets were."""
+    """What is in a file, authentic.
+
+    Of ``payload``, uint8 (n,), the first ``proven`` bytes count: fewer than all only if loss was allowed. ``damaged``
+    says how many of the packets were.
+    """
 
     header: Header
     payload: Bytes
     metadata: bytes
     damaged: int
+    proven: int
 
 
 def open_(
-    data: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"", out: Bytes | None = None
+    data: bytes | bytearray | memoryview,
+    key: Openers,
+    associated_data: bytes = b"",
+    out: Bytes | None = None,
+    allow_loss: bool = False,
 ) -> Opened:
     """The content of a file. If it is damaged and all of it comes back by its parity, that is logged as a warning.
 
@@ -34,14 +43,16 @@ def open_(
         key: one that opens it.
         associated_data: what it was made with.
         out: uint8 (n,) to write the payload to, which then is that array; ``None`` makes a new one.
+        allow_loss: take some of the payload, and no metadata, if no more is proven.
 
     Raises:
         ContainerError: what container.parse raises; or it is damaged beyond what its parity mends.
         WrongKeyError: no slot of the file opens with ``key``.
     """
     try:
-        return Opened(*envelope.open_(data, key, associated_data, out), 0)
-    except (DamagedError, TruncatedError) as error:
+        header, payload, metadata = envelope.open_(data, key, associated_data, out)
+        return Opened(header, payload, metadata, 0, len(payload))
+    except ContainerError as error:
         refusal = error
     recovery = loading.whole(_import_recovery)
     try:
@@ -49,9 +60,11 @@ def open_(
     except ImgcryptError:
         # It says less than what was wrong at first.
         raise refusal from None
+    kept = sum(part.length for part in found.header.payload_parts[: found.whole])
     if not found.complete:
+        if found.whole and allow_loss:
+            return Opened(found.header, found.payload, found.metadata or b"", found.damaged, kept)
         if found.whole:
-            kept = sum(part.length for part in found.header.payload_parts[: found.whole])
             raise DamagedError(
                 f"{refusal}; to recover it would give a coarser picture, authentic: of {found.header.payload_bytes:,} "
                 f"bytes the first {kept:,} are there"
@@ -59,14 +72,15 @@ def open_(
         raise refusal
     _logger.warning("%s", told(found.damaged, found.header.packets))
     if out is None or len(out) != len(found.payload):
-        return Opened(found.header, found.payload, found.metadata, found.damaged)
+        return Opened(found.header, found.payload, found.metadata, found.damaged, kept)
     out[:] = found.payload
-    return Opened(found.header, out, found.metadata, found.damaged)
+    return Opened(found.header, out, found.metadata, found.damaged, kept)
 
 
 def told(damaged: int, packets: int) -> str:
     """A sentence on a file that was mended."""
-    return f"repaired: {damaged} of {packets} packets were damaged; make a fresh copy of the file (imgcrypt repair)"
+    what = f"{damaged} of {packets} packets were" if damaged else "its header's copy, its preview or its end was"
+    return f"repaired: {what} damaged; make a fresh copy of the file (imgcrypt repair)"
 
 
 def _import_recovery() -> ModuleType:

@@ -27,13 +27,13 @@ def encode(
     image: Image,
     suite: Suite,
     *,
-    lossless: bool,
-    raw: bool,
-    rate: float | None,
-    target_psnr: float | None,
-    net: str | None,
+    lossless: bool = False,
+    raw: bool = False,
+    rate: float | None = None,
+    target_psnr: float | None = None,
+    net: str | None = None,
     provider: str,
-    profile: Profile | None,
+    profile: Profile | None = None,
 ) -> tuple[Content, Layout, Bytes]:
     """What a file is to hold, how it is laid out, and its payload, uint8 (n,). For the arguments see imgcrypt.encrypt.
 
@@ -94,6 +94,23 @@ def decode(payload: Bytes, content: Content, provider: str, quality: str = "best
     if content.mode is Mode.LOSSLESS:
         return lossless_codec.decode(payload.tobytes(), _shape(content), f"u{content.sample_bytes}")
     return rebuild(payload, content, provider, quality=quality)
+
+
+def decode_first(payload: Bytes, proven: int, content: Content, provider: str, quality: str = "best") -> Image:
+    """The picture of the first ``proven`` bytes of a payload alone, coarser than that of all; alpha is opaque then.
+
+    Raises:
+        DamagedError: they show none.
+    """
+    if proven == len(payload):
+        return decode(payload, content, provider, quality)
+    if content.net is None or content.net.block_bytes:
+        raise DamagedError
+    valid = (np.arange(len(payload)) < proven).astype(np.uint8)
+    image = rebuild(payload, content, provider, valid, quality)
+    if content.channels == 4:
+        image[:, :, 3] = 255
+    return image
 
 
 def decode_front(first: Bytes, content: Content) -> Image:

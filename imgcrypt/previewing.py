@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from imgcrypt import boundary, container, envelope, inputs, payload
 from imgcrypt.arrays import Bytes, Image
 from imgcrypt.container import Header
 from imgcrypt.errors import ImageError, TruncatedError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Openers
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -20,7 +20,7 @@ SCALE = 8
 
 
 @boundary.public
-def preview(file: Buffer | BinaryIO, key: Key, *, full_size: bool = False, associated_data: Buffer = b"") -> Image:
+def preview(file: Buffer | BinaryIO, key: Openers, *, full_size: bool = False, associated_data: Buffer = b"") -> Image:
     """A coarse picture from the first layer of a file alone, which stands behind the header.
 
     Args:
@@ -38,8 +38,8 @@ def preview(file: Buffer | BinaryIO, key: Key, *, full_size: bool = False, assoc
         ContainerError: not an imgcrypt file, of a newer version, or its first bytes are truncated or damaged.
         WrongKeyError: made for another key.
     """
-    key, said = inputs.key(key), inputs.associated_data(associated_data)
-    data = _beginning(file) if hasattr(file, "read") else inputs.blob(file)
+    key, said = inputs.openers(key), inputs.associated_data(associated_data)
+    data = _beginning(cast(BinaryIO, file)) if hasattr(file, "read") else inputs.blob(file)
     header = container.parse(data, whole=False)
     file_key = envelope.unlock(header, data[: header.header_bytes], key, said)
     payload.check_picture(header.content)

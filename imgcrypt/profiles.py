@@ -69,7 +69,7 @@ def lay_out(profile: Profile, payload_bytes: int, layered: bool) -> Layout:
     packets = min(max(round(stored / profile.packet_bytes), profile.least_packets), MOST_PACKETS)
     needed = [0 if loss is None else _needed(packets, loss) for loss in losses]
     parts = tuple(Part(*each) for each in zip(lengths, needed, strict=True))
-    return Layout(packets, parts, front=len(parts) > 1, metadata_needed=_needed(packets, max(profile.losses[1:])))
+    return Layout(packets, parts, front=len(parts) > 1, metadata_needed=_needed(packets, profile.losses[1]))
 
 
 def fitting(profile: Profile, room: int, layered: bool) -> int:

@@ -17,7 +17,7 @@ from imgcrypt.arrays import Bytes, Mask
 from imgcrypt.cipher.layout import pairs
 from imgcrypt.container import TAG_BYTES, Header
 from imgcrypt.errors import DamagedError, ImgcryptError, TruncatedError, WrongKeyError
-from imgcrypt.keys import Key
+from imgcrypt.keys import Openers
 from imgcrypt.sealing import PacketCipher
 
 RUN = 16
@@ -78,7 +78,7 @@ class Found:
         return np.concatenate(places)
 
 
-def open_damaged(blob: bytes | bytearray | memoryview, key: Key, associated_data: bytes = b"") -> Found:
+def open_damaged(blob: bytes | bytearray | memoryview, key: Openers, associated_data: bytes = b"") -> Found:
     """Decrypt what is there, authenticated or not, and say which bytes are lost and which in doubt.
 
     Raises:
@@ -175,17 +175,18 @@ class _Packets:
             protection.restore(shares, part.needed, gone, np.flatnonzero(good)[: part.needed].tolist())
         else:
             # Too few are authentic: of the others most bytes may be right. Whether it is so, the digest says.
-            failed = np.zeros(part.share_bytes, bool)
-            if part.needed < header.packets:
-                failed = protection.correct(shares, part.needed, absent)
-            else:
-                failed = absent.any(0)
+            has_parity = part.needed < header.packets
+            failed = protection.correct(shares, part.needed, absent) if has_parity else absent.any(0)
             missing = absent & failed
             unsure = ~good[:, None] & ~missing
-        return tuple(each[: part.needed].reshape(-1)[: part.length] for each in (shares, missing, unsure))
+
+        def joined(each: Any) -> Any:
+            return each[: part.needed].reshape(-1)[: part.length]
+
+        return joined(shares), joined(missing), joined(unsure)
 
 
-def _find_header(data: bytes, key: Key, associated_data: bytes) -> tuple[Header, bytes, bytes, list[int]]:
+def _find_header(data: bytes, key: Openers, associated_data: bytes) -> tuple[Header, bytes, bytes, list[int]]:
     """The authentic header, its bytes, the file key, and where the file may begin: offsets in ``data``.
 
     The first offset is the one that the front of the data tells, the last one what its back tells. They are the same

@@ -51,10 +51,7 @@ def restore(opened: Found, provider: str) -> tuple[Image, Mask, Mask]:
         with contextlib.suppress(DamagedError):
             proven = sum(part.length for part in header.payload_parts[: opened.whole])
             lost = np.arange(len(opened.payload)) >= proven
-            image = payload.rebuild(opened.payload, header.content, provider, (~lost).astype(np.uint8))
-            if header.channels == 4:
-                image[:, :, 3] = 255
-            return image, lost, np.zeros_like(lost)
+            return payload.decode_first(opened.payload, proven, header.content, provider), lost, np.zeros_like(lost)
     image, lost = _unproven(opened, provider)
     return image, lost, opened.doubtful & ~lost
 

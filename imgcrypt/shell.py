@@ -7,12 +7,30 @@ import logging
 import os
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
 from imgcrypt import exitcodes, threads
 from imgcrypt.errors import ImgcryptError
 from imgcrypt.printable import printable
+
+
+def _use_zoo(context: typer.Context, folder: str | None) -> str | None:
+    """Take nets from a zoo of one's own, until the command ends."""
+    if folder is not None:
+        from imgcrypt.runtime import zoo
+
+        context.with_resource(zoo.using(folder))
+    return folder
+
+
+ZooOption = Annotated[
+    str | None,
+    typer.Option(
+        "--zoo", metavar="FOLDER", callback=_use_zoo, help="nets of one's own, as python -m imgcrypt.export writes them"
+    ),
+]
 
 
 def run(commands: typer.Typer, name: str) -> None:

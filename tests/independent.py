@@ -49,9 +49,16 @@ def seed_words(image_key: bytes, stream: int, first: int, count: int) -> tuple[i
     return struct.unpack(f"<{count}Q", encryptor.update(bytes(8 * count)))
 
 
-def bits(numbers: Sequence[float]) -> tuple[int, ...]:
-    """The 64 bits of each binary64 number, as integers."""
-    return struct.unpack(f"<{len(numbers)}Q", struct.pack(f"<{len(numbers)}d", *numbers))
+def bits(number: float) -> int:
+    """The 64 bits of a binary64 number, as an integer."""
+    (integer,) = struct.unpack("<Q", struct.pack("<d", number))
+    return int(integer)
+
+
+def number(integer: int) -> float:
+    """The binary64 number that has these 64 bits."""
+    (value,) = struct.unpack("<d", struct.pack("<Q", integer))
+    return float(value)
 
 
 def keystream_segment(image_key: bytes, stream: int, segment: int) -> bytes:
@@ -63,22 +70,23 @@ def keystream_segment(image_key: bytes, stream: int, segment: int) -> bytes:
     seeds = [(word // 2**12 + 0.5) * 2.0**-52 for word in seed_words(image_key, stream, 512 * segment, 512)]
     words = [0] * (ROWS * LANES)
     for lane in range(LANES):
-        a, b, h1, h2 = seeds[lane], seeds[LANES + lane], 0.0, 0.0
-        drops1, drops2, states = [], [], []
-        for _ in range(ROWS):
+        a, b = seeds[lane], seeds[LANES + lane]
+        h1, h2 = 2 - 4 * a, 2 - 4 * b
+        for row in range(ROWS):
             t = a * (1 - a)
             r = ((R3 * b + R2) * b + R1) * b + R0
             g1 = r * (1 - 8 * t)
             g2 = r * ((4 * math.sqrt(t)) * (1 - 2 * a))
-            drops1.append((ex1 + (en1 + he1 * h1) * g1) + 96)
-            drops2.append((ex2 + (en2 + he2 * h2) * g2) + 96)
+            d1 = ex1 + (en1 + he1 * h1) * g1
+            d2 = ex2 + (en2 + he2 * h2) * g2
             h1, h2 = g1, g2
-            a = MU * t
-            b = MU * (b * (1 - b))
-            states.append(a)
-        for row, (x1, x2, state) in enumerate(zip(bits(drops1), bits(drops2), bits(states), strict=True)):
-            rotated = ((x2 << 32) | (x2 >> 32)) % 2**64
-            words[row * LANES + lane] = ((x1 ^ rotated) + state) % 2**64
+            f1 = (bits(d1) ^ (bits(d2) << 20)) % 2**36
+            f2 = (bits(d2) ^ (bits(d1) << 20)) % 2**36
+            a = number(bits(MU * t) ^ f1)
+            b = number(bits(MU * (b * (1 - b))) ^ f2)
+            other = bits(d2 + 96)
+            rotated = ((other << 32) | (other >> 32)) % 2**64
+            words[row * LANES + lane] = ((bits(d1 + 96) ^ rotated) + bits(a)) % 2**64
     return struct.pack(f"<{len(words)}Q", *words)
 
 
@@ -173,6 +181,15 @@ def decipher(data: bytes, image_key: bytes) -> bytes:
 # Section 3: keys and authentication
 
 PREFIX = "imgcrypt-key-1-"
+LOCKED_PREFIX = "imgcrypt-locked-key-1-"
+BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+FIELD = 2**255 - 19
+
+
+class Private(NamedTuple):
+    """A private key (3.1)."""
+
+    scalar: bytes
 
 
 def hkdf(secret: bytes, salt: bytes, purpose: str, size: int) -> bytes:
@@ -195,6 +212,164 @@ def parse_key(text: str) -> bytes:
     if key_text(key) != PREFIX + encoded.upper():
         raise ValueError("the key's check bytes are wrong")
     return key
+
+
+def locked_text(kind: int, secret: bytes, passphrase: str, slot_salt: bytes, memory: int, passes: int) -> str:
+    """The text of a key of this kind that a passphrase protects (3.1)."""
+    before = bytes([kind]) + slot_salt + struct.pack("<2I", memory, passes)
+    body = before + wrap(argon2id(passphrase, slot_salt, memory, passes), "locked key", secret, before)
+    return with_check(body)
+
+
+def parse_locked(text: str, passphrase: str) -> tuple[int, bytes]:
+    """The kind and the key in a text of `locked_text`; ValueError if the passphrase does not open it."""
+    data = base64.b32decode(text.removeprefix(LOCKED_PREFIX).upper() + "=")
+    body, check = data[:-4], data[-4:]
+    demand(len(body) == 105, "not the text of a protected key")
+    demand(hashlib.sha256(b"imgcrypt-1 key check" + body).digest()[:4] == check, "the key's check bytes are wrong")
+    memory, passes = struct.unpack("<2I", body[17:25])
+    check_costs([(memory, passes)])
+    secret = unwrap(argon2id(passphrase, body[1:17], memory, passes), "locked key", body[25:], body[:25])
+    if secret is None or body[0] not in (1, 2):
+        raise ValueError("wrong passphrase, or an unknown kind of key")
+    return body[0], secret
+
+
+def bech32_check(prefix: str, values: Sequence[int]) -> int:
+    """The checksum of BIP 173 over a prefix and values of 5 bits."""
+    check = 1
+    for value in [*(ord(c) >> 5 for c in prefix), 0, *(ord(c) & 31 for c in prefix), *values]:
+        top, check = check >> 25, ((check & 0x1FFFFFF) << 5) ^ value
+        for i, term in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= term if (top >> i) & 1 else 0
+    return check
+
+
+def bech32(prefix: str, data: bytes, flaw: int = 0) -> str:
+    """The Bech32 form of bytes, in lower case; `flaw` is set in the spare bits behind them."""
+    digits = "".join(f"{byte:08b}" for byte in data)
+    digits += f"{flaw:05b}"[5 - (-len(digits) % 5) :] if len(digits) % 5 else ""
+    values = [int(digits[i : i + 5], 2) for i in range(0, len(digits), 5)]
+    check = bech32_check(prefix, [*values, 0, 0, 0, 0, 0, 0]) ^ 1
+    values += [(check >> shift) & 31 for shift in (25, 20, 15, 10, 5, 0)]
+    return prefix + "1" + "".join(BECH32[value] for value in values)
+
+
+def parse_bech32(prefix: str, text: str) -> bytes:
+    """The bytes that a text stands for; ValueError if it has another prefix or a mistake."""
+    demand(text in (text.lower(), text.upper()) and text.lower().startswith(prefix + "1"), "not Bech32 of this prefix")
+    body = text.lower()[len(prefix) + 1 :]
+    demand(len(body) >= 6 and all(c in BECH32 for c in body), "not Bech32")
+    values = [BECH32.index(c) for c in body]
+    demand(bech32_check(prefix, values) == 1, "the checksum is wrong")
+    digits = "".join(f"{value:05b}" for value in values[:-6])
+    whole = len(digits) // 8 * 8
+    demand(len(digits) - whole < 5 and "1" not in digits[whole:], "the spare bits are wrong")
+    return bytes(int(digits[i : i + 8], 2) for i in range(0, whole, 8))
+
+
+def x25519(scalar: bytes, point: bytes) -> bytes:
+    """The function of RFC 7748, section 5."""
+    k = (int.from_bytes(scalar, "little") & ~7 & (2**254 - 1)) | 2**254
+    u = int.from_bytes(point, "little") % 2**255 % FIELD
+    x2, z2, x3, z3 = 1, 0, u, 1
+    for t in range(254, -1, -1):
+        if (k >> t) & 1:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        aa, bb, da, cb = a * a, b * b, d * a, c * b
+        e = aa - bb
+        x3, z3 = (da + cb) ** 2 % FIELD, u * (da - cb) ** 2 % FIELD
+        x2, z2 = aa * bb % FIELD, e * (aa + 121665 * e) % FIELD
+        if (k >> t) & 1:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+    return (x2 * pow(z2, FIELD - 2, FIELD) % FIELD).to_bytes(32, "little")
+
+
+def public_key(private: Private) -> bytes:
+    """The public key of a private one."""
+    return x25519(private.scalar, (9).to_bytes(32, "little"))
+
+
+def is_low_order(point: bytes) -> bool:
+    """Whether the point gives the same secret with every private key."""
+    return x25519(bytes(32), point) == bytes(32)
+
+
+def parse_recipient(text: str) -> bytes:
+    """The public key that a text stands for; ValueError if it stands for none (3.1)."""
+    public = parse_bech32("age", text)
+    demand(len(public) == 32, "not 32 bytes")
+    demand(int.from_bytes(public, "little") < FIELD and not is_low_order(public), "no public key")
+    return public
+
+
+def identity_text(private: Private) -> str:
+    """The text of a private key (3.1)."""
+    return bech32("age-secret-key-", private.scalar).upper()
+
+
+def parse_identity(text: str) -> Private:
+    """The private key that a text stands for; ValueError if it stands for none (3.1)."""
+    private = parse_bech32("age-secret-key-", text)
+    demand(len(private) == 32, "not 32 bytes")
+    return Private(private)
+
+
+def labeled_extract(suite: bytes, salt: bytes, label: bytes, secret: bytes) -> bytes:
+    """LabeledExtract of RFC 9180, section 4."""
+    return hmac.digest(salt, b"HPKE-v1" + suite + label + secret, "sha256")
+
+
+def labeled_expand(suite: bytes, secret: bytes, label: bytes, info: bytes, size: int) -> bytes:
+    """LabeledExpand of RFC 9180, section 4, for up to 32 bytes."""
+    return hmac.digest(secret, size.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info + b"\1", "sha256")[:size]
+
+
+def kem_secret(shared: bytes, encapsulated: bytes, public: bytes) -> bytes:
+    """ExtractAndExpand of RFC 9180, section 4.1, of DHKEM(X25519, HKDF-SHA256)."""
+    suite = b"KEM\0\x20"
+    extracted = labeled_extract(suite, b"", b"eae_prk", shared)
+    return labeled_expand(suite, extracted, b"shared_secret", encapsulated + public, 32)
+
+
+def hpke_key(secret: bytes, info: bytes) -> tuple[bytes, bytes]:
+    """The key and the first nonce of HPKE in base mode with HKDF-SHA256 and AES-256-GCM (RFC 9180, section 5.1)."""
+    suite = b"HPKE\0\x20\0\1\0\2"
+    hashes = (labeled_extract(suite, b"", label, of) for label, of in ((b"psk_id_hash", b""), (b"info_hash", info)))
+    context = b"\0" + b"".join(hashes)
+    extracted = labeled_extract(suite, secret, b"secret", b"")
+    key = labeled_expand(suite, extracted, b"key", context, 32)
+    return key, labeled_expand(suite, extracted, b"base_nonce", context, 12)
+
+
+def recipient_info(salt: bytes) -> bytes:
+    """What HPKE's info is for a recipient slot (3.2)."""
+    return b"imgcrypt-1 slot recipient" + salt
+
+
+def recipient_commitment(file_key: bytes, salt: bytes, public: bytes) -> bytes:
+    """The commitment in a recipient slot (3.2)."""
+    return hkdf(file_key, salt + public, "slot recipient", 32)
+
+
+def recipient_slot(public: bytes, file_key: bytes, salt: bytes, ephemeral: bytes) -> bytes:
+    """The body of a recipient slot (record type 3)."""
+    encapsulated = public_key(Private(ephemeral))
+    key, nonce = hpke_key(kem_secret(x25519(ephemeral, public), encapsulated, public), recipient_info(salt))
+    commitment = recipient_commitment(file_key, salt, public)
+    return encapsulated + commitment + AESGCM(key).encrypt(nonce, file_key, None)
+
+
+def open_recipient_slot(private: Private, body: bytes, salt: bytes) -> bytes | None:
+    """The file key in a recipient slot, or None if it was made for another private key."""
+    public, encapsulated = public_key(private), body[:32]
+    key, nonce = hpke_key(kem_secret(x25519(private.scalar, encapsulated), encapsulated, public), recipient_info(salt))
+    try:
+        file_key = AESGCM(key).decrypt(nonce, body[64:], None)
+    except InvalidTag:
+        return None
+    return file_key if hmac.compare_digest(recipient_commitment(file_key, salt, public), body[32:64]) else None
 
 
 def check_costs(costs: Sequence[tuple[int, int]]) -> None:
@@ -238,11 +413,17 @@ def passphrase_slot(passphrase: str, file_key: bytes, salt: bytes, slot_salt: by
     return slot_salt + struct.pack("<2I", memory, passes) + wrap(secret, "slot passphrase", file_key, salt)
 
 
-def unlock(records: Sequence[tuple[int, bytes]], key: bytes | str, salt: bytes) -> bytes | None:
+def unlock(records: Sequence[tuple[int, bytes]], key: bytes | str | Private, salt: bytes) -> bytes | None:
     """The file key from the first slot that is the key's, or None if none is (3.2)."""
     if isinstance(key, bytes):
         sealed = [body for kind, body in records if kind == RAW and len(body) == 80]
         opened = (unwrap(key, "slot raw key", body, salt) for body in sealed)
+    elif isinstance(key, Private):
+        bodies = [body for kind, body in records if kind == RECIPIENT and len(body) == 112]
+        points = [body[:32] for body in bodies]
+        demand(len(set(points)) == len(points), "damaged: an encapsulated key occurs twice")
+        demand(not any(map(is_low_order, points)), "damaged: an encapsulated key is of low order")
+        opened = (open_recipient_slot(key, body, salt) for body in bodies)
     else:
         bodies = [body for kind, body in records if kind == PASSPHRASE and len(body) == 104]
         costs = [struct.unpack("<2I", body[16:24]) for body in bodies]
@@ -270,7 +451,7 @@ MAGIC = bytes.fromhex("89696D67630D0A1A")
 CORE = struct.Struct("<8sHHBBBBIIQIB3s32s")
 HYBRID, CHAOS = 1, 2
 SAMPLED, RAW_MODE, EXACT, LOSSLESS = 1, 2, 3, 4
-RAW, PASSPHRASE, NET = 1, 2, 16
+RAW, PASSPHRASE, RECIPIENT, NET = 1, 2, 3, 16
 
 
 class Core(NamedTuple):
@@ -354,7 +535,7 @@ def read_records(area: bytes) -> Iterator[tuple[int, bytes]]:
         demand(at + 4 <= len(area), "damaged: a record is cut")
         kind, size = struct.unpack_from("<HH", area, at)
         demand(at + 4 + size <= len(area), "damaged: a record runs over the end")
-        demand(kind in (RAW, PASSPHRASE, NET) or kind >= 0x8000, "newer: unknown record")
+        demand(kind in (RAW, PASSPHRASE, RECIPIENT, NET) or kind >= 0x8000, "newer: unknown record")
         yield kind, area[at + 4 : at + 4 + size]
         at += 4 + size
 
@@ -403,10 +584,10 @@ def read_metadata(data: bytes) -> dict[int, bytes]:
     return fields
 
 
-def open_file(data: bytes, key: bytes | str, associated: bytes = b"") -> tuple[dict[str, object], bytes]:
+def open_file(data: bytes, key: bytes | str | Private, associated: bytes = b"") -> tuple[dict[str, object], bytes]:
     """The header's fields, the metadata's among them, and the payload of a file.
 
-    It is opened with a raw key (bytes) or a passphrase (str), and the associated data that it was made with.
+    It is opened with a raw key (bytes), a passphrase (str) or a private key, and the associated data it was made with.
 
     Raises ValueError with the reason if a check fails.
     """
@@ -442,7 +623,7 @@ def open_file(data: bytes, key: bytes | str, associated: bytes = b"") -> tuple[d
     except InvalidTag:
         raise ValueError("damaged: the tag of a chunk or of the metadata") from None
     payload = decipher(bytes(enciphered), keys[:32])
-    demand(hmac.compare_digest(payload_digest(file_key, salt, packed[:72], payload), digest), "damaged: the digest")
+    demand(hmac.compare_digest(payload_digest(file_key, salt, packed[12:72], payload), digest), "damaged: the digest")
     said = read_metadata(metadata)
     return {**core._asdict(), "digest": digest, "net": net, "records": records, "metadata": said}, payload
 
@@ -481,7 +662,7 @@ def seal_file(
         **fields,
     }
     packed = CORE.pack(*(values[name] for name in Core._fields))
-    digest = payload_digest(file_key, salt, packed, payload) if digest is None else digest
+    digest = payload_digest(file_key, salt, packed[12:], payload) if digest is None else digest
     packed += digest + area
     header = packed + header_mac(file_key, salt, packed, associated)
 
@@ -504,6 +685,7 @@ def seal_file(
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
+IDENTITY, OTHER_IDENTITY = Private(bytes(range(64, 96))), Private(bytes(range(96, 128)))
 PHRASE = "correct horse"
 LEAST_MEMORY, LEAST_PASSES = 19456, 2
 SLOT_SALT = bytes(range(16, 32))
@@ -511,6 +693,9 @@ LENGTHS = (
     *(0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2049),
     *(4095, 4096, 4097, 32768, 32769, 65535, 65536, 65537, 70001, 150001),
 )
+
+
+SELF_TEST = ("hybrid_rgba_16_bit", "chaos_rgb", "metadata", "exact_chaos", "passphrase", "recipient")
 
 
 MADE_METADATA = {
@@ -524,6 +709,18 @@ MADE_METADATA = {
     8: bytes([9, 16, 0, 1]),
     9: b"caf\xc3\xa9 \xff.png",
     10: b"PNG",
+}
+
+
+# Of orders 1, 2, 4 and 8, and two that are the first ones modulo 2^255 - 19: RFC 7748 gives zeros for all of them.
+LOW_ORDER = {
+    "0": bytes(32),
+    "1": (1).to_bytes(32, "little"),
+    "8": bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+    "8_again": bytes.fromhex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+    "minus_1": (FIELD - 1).to_bytes(32, "little"),
+    "p": FIELD.to_bytes(32, "little"),
+    "p_plus_1": (FIELD + 1).to_bytes(32, "little"),
 }
 
 
@@ -572,6 +769,11 @@ def phrase_record(name: str, phrase: str, memory: int, passes: int) -> bytes:
     return record(PASSPHRASE, passphrase_slot(phrase, *secrets_of(name), SLOT_SALT, memory, passes))
 
 
+def recipient_record(name: str, private: Private = IDENTITY, ephemeral: bytes = b"e" * 32) -> bytes:
+    """A recipient slot for the file that `vector` makes under this name."""
+    return record(RECIPIENT, recipient_slot(public_key(private), *secrets_of(name), ephemeral))
+
+
 def costly_record(memory: int, passes: int) -> bytes:
     """A passphrase slot whose parameters a reader refuses."""
     return record(PASSPHRASE, SLOT_SALT + struct.pack("<2I", memory, passes) + bytes(80))
@@ -589,6 +791,67 @@ def flip(data: bytes, *places: int) -> bytes:
     for place in places:
         changed[place] ^= 1
     return bytes(changed)
+
+
+def write_key_vectors(folder: Path) -> None:
+    """Write keys.json: texts of keys, those that a reader takes and those that it refuses."""
+    privates = [IDENTITY, OTHER_IDENTITY, Private(b"\x42" * 32), Private(bytes(32)), Private(b"\xff" * 32)]
+    recipient = bech32("age", public_key(IDENTITY))
+    identity, key = identity_text(IDENTITY), key_text(KEY)
+    costs = SLOT_SALT, LEAST_MEMORY, LEAST_PASSES
+    locked = {kind: locked_text(kind, secret, PHRASE, *costs) for kind, secret in ((1, KEY), (2, IDENTITY.scalar))}
+    changed = base64.b32decode(locked[1].removeprefix(LOCKED_PREFIX) + "=")[:-4]
+    refused = {
+        "recipient": {
+            "typing error": recipient[:20] + ("q" if recipient[20] != "q" else "p") + recipient[21:],
+            "mixed case": recipient.replace("age", "Age"),
+            "cut": recipient[:-1],
+            "31 bytes": bech32("age", bytes(range(31))),
+            "33 bytes": bech32("age", bytes(range(33))),
+            "no bytes": bech32("age", b""),
+            "spare bits": bech32("age", public_key(IDENTITY), flaw=1),
+            "another prefix": bech32("imgcrypt", public_key(IDENTITY)),
+            "a plugin's prefix": bech32("age1yubikey", public_key(IDENTITY)),
+            "no canonical number": bech32("age", (FIELD + 9).to_bytes(32, "little")),
+            "highest bit": bech32(
+                "age", (int.from_bytes(public_key(IDENTITY), "little") + 2**255).to_bytes(32, "little")
+            ),
+            **{f"low order {name}": bech32("age", point) for name, point in LOW_ORDER.items()},
+        },
+        "key": {
+            "typing error": key[:-9] + ("A" if key[-9] != "A" else "B") + key[-8:],
+            "cut": key[:-2],
+            "identity with a typing error": identity[:40] + ("Q" if identity[40] != "Q" else "P") + identity[41:],
+            "identity of mixed case": identity.replace("SECRET", "Secret"),
+            "identity of 31 bytes": bech32("age-secret-key-", bytes(31)).upper(),
+            "identity of 33 bytes": bech32("age-secret-key-", bytes(33)).upper(),
+            "identity with spare bits": bech32("age-secret-key-", IDENTITY.scalar, flaw=8).upper(),
+            "recipient": recipient,
+            "locked of an unknown kind": with_check(bytes([3]) + changed[1:]),
+            "locked under another kind": with_check(bytes([2]) + changed[1:]),
+            "locked cheaply": locked_text(1, KEY, PHRASE, SLOT_SALT, 8, 1),
+            "locked beyond all means": with_check(changed[:17] + b"\xff" * 8 + changed[25:]),
+            "locked by another passphrase": locked_text(1, KEY, "incorrect horse", *costs),
+            "locked with a flipped bit": with_check(flip(changed, 60)),
+            "locked, a byte short": with_check(changed[:-1]),
+        },
+    }
+    pairs = [{"identity": identity_text(each), "recipient": bech32("age", public_key(each))} for each in privates]
+    write_json(
+        folder / "keys.json",
+        {
+            "passphrase": PHRASE,
+            "pairs": pairs,
+            "locked": [{"text": locked[1], "key": key}, {"text": locked[2], "key": identity}],
+            "refused": refused,
+        },
+    )
+
+
+def with_check(body: bytes) -> str:
+    """The text of a protected key, with the right check bytes."""
+    check = hashlib.sha256(b"imgcrypt-1 key check" + body).digest()[:4]
+    return LOCKED_PREFIX + base64.b32encode(body + check).decode("ascii").rstrip("=")
 
 
 def write_cipher_vectors(folder: Path) -> None:
@@ -622,6 +885,7 @@ def write_valid(folder: Path) -> None:
         *,
         key: bytes | None = KEY,
         phrase: str = "",
+        private: Private | None = None,
         records: bytes = b"",
         metadata: bytes = b"",
         payload: bytes | None = None,
@@ -645,7 +909,11 @@ def write_valid(folder: Path) -> None:
         picture = {"shape": shape if shape[2] > 1 else shape[:2], "dtype": f"uint{8 * depth}"} if depth else {}
         said = {str(number): value.hex() for number, value in read_metadata(metadata).items()}
         entries[f"{name}.imgc"] = {
-            **({"passphrase": phrase} if phrase else {"key": key_text(KEY)}),
+            **(
+                {"passphrase": phrase}
+                if phrase
+                else {"key": key_text(KEY) if private is None else identity_text(private)}
+            ),
             **({"associated_data": associated.hex()} if associated else {}),
             **picture,
             **({"metadata": said} if said else {}),
@@ -683,6 +951,25 @@ def write_valid(folder: Path) -> None:
     others = 3 * phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
     ours = phrase_record(name, PHRASE, 55808, 12)
     add(name, (5, 7, 1), key=None, phrase=PHRASE, records=others + ours)
+    name = "recipient"
+    add(name, (5, 7, 1), key=None, private=IDENTITY, records=recipient_record(name))
+    # Skipped: those of others, of other lengths, and one that HPKE opens but that is committed to another file key.
+    name = "recipients_of_others"
+    ours = recipient_record(name)
+    uncommitted = recipient_record(name, ephemeral=b"f" * 32)
+    others = recipient_record(name, OTHER_IDENTITY, b"g" * 32) + flip(uncommitted, 4 + 40)
+    lengths = record(RECIPIENT, ours[4:-1]) + record(RECIPIENT, ours[4:] + b"\0") + record(RECIPIENT, b"")
+    add(name, (5, 7, 1), key=None, private=IDENTITY, records=others + lengths + ours)
+    # Encapsulated keys are no affair of a reader with a raw key.
+    twice = 2 * record(RECIPIENT, bytes(112))
+    add("recipients_that_others_refuse", (5, 7, 1), records=twice)
+    for name, opener in {
+        "every_kind_of_key_by_key": {},
+        "every_kind_of_key_by_private_key": {"private": IDENTITY},
+        "every_kind_of_key_by_passphrase": {"phrase": PHRASE},
+    }.items():
+        records = recipient_record(name) + phrase_record(name, PHRASE, LEAST_MEMORY, LEAST_PASSES)
+        add(name, (5, 7, 1), records=records, **opener)  # type: ignore[arg-type]
     write_json(folder / "valid.json", entries)
 
 
@@ -707,7 +994,7 @@ def write_invalid(folder: Path) -> None:
         "unknown_suite": (newer, vector("unknown_suite", fields={"suite": 3})),
         "unknown_mode": (newer, vector("unknown_mode", fields={"mode": 5})),
         "unknown_record": (newer, vector("unknown_record", records=record(0x7FFF, b""))),
-        "recipient_record": (newer, vector("recipient_record", records=record(3, bytes(80)))),
+        "unknown_record_4": (newer, vector("unknown_record_4", records=record(4, bytes(80)))),
         "reserved_nonzero": (newer, vector("reserved_nonzero", fields={"reserved": b"\0\0\1"})),
         "magic_only": (truncated, good[:8]),
         "cut_header": (truncated, good[:100]),
@@ -811,21 +1098,76 @@ def write_invalid(folder: Path) -> None:
     records = phrase_record(name, "incorrect horse", LEAST_MEMORY, LEAST_PASSES)
     files[name] = wrong_key, vector(name, key=None, records=records)
 
+    def for_recipients(name: str, error: str, *slots: bytes) -> None:
+        files[f"recipient_{name}"] = error, vector(f"recipient_{name}", key=None, records=b"".join(slots))
+
+    for_recipients("other", wrong_key, recipient_record("recipient_other", OTHER_IDENTITY))
+    for_recipients("slot_of_another_file", wrong_key, recipient_record("another"))
+    for part, at in {"encapsulated_key": 0, "commitment": 32, "ciphertext": 64, "tag": 111}.items():
+        name = f"{part}_flipped"
+        for_recipients(name, wrong_key, flip(recipient_record(f"recipient_{name}"), 4 + at))
+    name = "committed_to_another"
+    slot = recipient_record(f"recipient_{name}")
+    other = recipient_record(f"recipient_{name}", OTHER_IDENTITY)
+    for_recipients(name, wrong_key, slot[: 4 + 32] + other[4 + 32 : 4 + 64] + slot[4 + 64 :])
+    name = "not_committed"
+    slot = recipient_record(f"recipient_{name}")
+    for_recipients(name, wrong_key, slot[: 4 + 32] + bytes(32) + slot[4 + 64 :])
+    for size, name in ((111, "slot_short"), (113, "slot_long")):
+        body = recipient_record(f"recipient_{name}")[4:]
+        for_recipients(name, wrong_key, record(RECIPIENT, body.ljust(size, b"\0")[:size]))
+    for name, point in LOW_ORDER.items():
+        ours = recipient_record(f"recipient_low_order_{name}")
+        for_recipients(f"low_order_{name}", damaged, ours, record(RECIPIENT, point + bytes(80)))
+        # What a reader that does not refuse it would open: all but the point is right for a shared secret of zeros.
+        secret = kem_secret(bytes(32), point, public_key(IDENTITY))
+        name = f"recipient_open_to_all_{name}"
+        file_key, salt = secrets_of(name)
+        key, nonce = hpke_key(secret, recipient_info(salt))
+        body = (
+            point
+            + recipient_commitment(file_key, salt, public_key(IDENTITY))
+            + AESGCM(key).encrypt(nonce, file_key, None)
+        )
+        files[name] = damaged, vector(name, key=None, records=record(RECIPIENT, body))
+    name = "twice"
+    for_recipients(name, damaged, 2 * recipient_record(f"recipient_{name}"))
+    name = "encapsulated_key_twice"
+    ours = recipient_record(f"recipient_{name}")
+    for_recipients(name, damaged, ours, record(RECIPIENT, ours[4 : 4 + 32] + bytes(80)))
+
     entries: dict[str, object] = {}
     for name, (error, data) in files.items():
         (folder / f"{name}.imgc").write_bytes(data)
         opener = {"passphrase": PHRASE} if name.startswith("argon2") else {"key": key_text(KEY)}
+        opener = {"key": identity_text(IDENTITY)} if name.startswith("recipient") else opener
         given = {"associated_data": b"account 7".hex()} if name == "associated_data_wrong" else {}
         entries[f"{name}.imgc"] = {"error": error, **opener, **given}
     write_json(folder / "invalid.json", entries)
 
 
-def main(folder: Path = Path(__file__).parent / "vectors") -> None:
-    """Write all the vectors into a folder."""
+def write_self_test(vectors: Path, folder: Path) -> None:
+    """Write selftest.json, for the package's own: a few of the vectors in `vectors`."""
+    valid = json.loads((vectors / "valid.json").read_text("ascii"))
+    cipher = json.loads((vectors / "cipher.json").read_text("ascii"))
+    files = {
+        name: {**valid[name], "file": base64.b64encode((vectors / name).read_bytes()).decode("ascii")}
+        for name in (f"{each}.imgc" for each in SELF_TEST)
+    }
+    longest = {"key": cipher["key"], **cipher["ciphertexts"][-1]}
+    write_json(folder / "selftest.json", {"cipher": longest, "files": files})
+
+
+def main(
+    folder: Path = Path(__file__).parent / "vectors", package_data: Path = Path(__file__).parents[1] / "imgcrypt/data"
+) -> None:
+    """Write all the vectors into a folder, and a few of them into the package."""
     (folder / "invalid").mkdir(parents=True, exist_ok=True)
     write_cipher_vectors(folder)
+    write_key_vectors(folder)
     write_valid(folder)
     write_invalid(folder / "invalid")
+    write_self_test(folder, package_data)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import imgcrypt
 from imgcrypt import (
     CancelledError,
     Codec,
+    ContainerError,
     DamagedError,
     ImageError,
     ImgcryptError,
@@ -25,6 +26,7 @@ from imgcrypt import (
     threads,
 )
 from imgcrypt.keys import RawKey
+from imgcrypt.metrics import psnr
 from imgcrypt.pictures import Picture
 from imgcrypt.pictures.metadata import Metadata
 from imgcrypt.runtime import net as net_module
@@ -196,12 +198,31 @@ def test_array_that_does_not_fit() -> None:
 
 def test_nothing_that_is_not_authentic_gets_into_given_memory(picture: MakePicture) -> None:
     codec, image = Codec(KEY), picture(300, 300)
-    blob = bytearray(codec.encrypt(image, lossless=True))
+    blob = bytearray(codec.encrypt(image, raw=True))
     blob[-1000] ^= 1
     out = np.zeros_like(image)
     with pytest.raises(DamagedError):
         codec.decrypt(blob, out)
     assert not out.any()
+
+
+def test_loss_that_is_allowed_gives_a_coarser_picture(picture: MakePicture) -> None:
+    codec, image = Codec(KEY, protection="strong"), picture(300, 300)
+    blob = codec.encrypt(image, rate=0.3)
+    half = blob[: len(blob) // 2]
+    with pytest.raises(DamagedError, match="coarser"):
+        codec.decrypt(half)
+    coarser = codec.decrypt(half, allow_loss=True)
+    np.testing.assert_array_equal(coarser, imgcrypt.recover(half, KEY).image)
+    assert 20 < psnr(image, coarser) < psnr(image, codec.decrypt(blob)) - 3
+    out = np.empty_like(image)
+    assert codec.decrypt(half, out, allow_loss=True) is out
+    np.testing.assert_array_equal(out, coarser)
+    for each in (codec.encrypt(image, raw=True), codec.encrypt(image, lossless=True)):
+        with pytest.raises(ContainerError):
+            codec.decrypt(each[: len(each) // 2], allow_loss=True)
+    with pytest.raises(TypeError, match="allow_loss is True or False"):
+        codec.decrypt(blob, allow_loss=1)  # type: ignore[call-overload]
 
 
 # --- associated data --------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import Key, WrongKeyError, cipher, container, derivation, envelope, recovery, slots
+from imgcrypt import Identity, Key, WrongKeyError, cipher, container, derivation, envelope, recovery, slots
 from imgcrypt.container import Content, Mode, RecordType, Suite
 from imgcrypt.envelope import Secrets
 from imgcrypt.errors import DamagedError, ImgcryptError, NewerVersionError
@@ -243,7 +243,7 @@ def test_unknown_record_is_ignored_from_0x8000_on_and_refused_below() -> None:
 
 
 def test_hostile_argon2_parameters_in_a_file_are_refused_before_argon2_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    hostile = (RecordType.PASSPHRASE_SLOT, slots.PASSPHRASE.pack(bytes(16), 2**31, 3) + bytes(80))
+    hostile = (RecordType.PASSPHRASE_SLOT, derivation.Argon2id(bytes(16), 2**31, 3).pack() + bytes(80))
     file = with_records(hostile)
     monkeypatch.setattr(derivation, "argon2id", lambda *_: pytest.fail("Argon2id ran"))
     with pytest.raises(DamagedError, match="Argon2id"):
@@ -281,7 +281,7 @@ def test_whatever_a_holder_of_the_key_seals_raises_no_other_error(
     file = independent.seal_file(
         payload, size | fields, bytes(32), bytes(32), KEY.secret, records=area, metadata=metadata
     )
-    for key in (KEY, Key.from_passphrase("words")):
+    for key in (KEY, Key.from_passphrase("words"), Identity(KEY.secret)):
         for call in (imgcrypt.decrypt, imgcrypt.recover):
             with contextlib.suppress(ImgcryptError):
                 call(file, key)

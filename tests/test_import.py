@@ -43,7 +43,10 @@ def test_import_loads_nothing_heavy(program: str) -> None:
     assert loaded_by(program) == "[]"
 
 
-@pytest.mark.parametrize("program", ["imgcrypt.Key.generate()", "imgcrypt.Info, imgcrypt.inspect"])
+@pytest.mark.parametrize(
+    "program",
+    ["imgcrypt.Key.generate()", "imgcrypt.Info, imgcrypt.inspect", "imgcrypt.Identity.generate(), imgcrypt.Recipient"],
+)
 def test_keys_and_inspection_load_nothing_heavy(program: str) -> None:
     assert loaded_by(f"import imgcrypt; {program}") == "[]"
 

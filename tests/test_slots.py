@@ -9,6 +9,7 @@ import hmac
 import os
 from collections.abc import Sequence
 
+import independent
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -18,12 +19,13 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgcrypt import DamagedError, Key, derivation, slots
+from imgcrypt import DamagedError, Identity, Key, derivation, primitives, slots
 from imgcrypt.container import RecordType
 from imgcrypt.keys import RawKey
 
 FILE_KEY, SALT = bytes(range(32)), bytes(range(32, 64))
 RAW, PASSPHRASE = RecordType.RAW_KEY_SLOT, RecordType.PASSPHRASE_SLOT
+RECIPIENT = RecordType.RECIPIENT_SLOT
 HONEST = (64 * 1024, 3)
 
 
@@ -33,7 +35,7 @@ def counted_argon2id(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     runs = []
 
     def quick(passphrase: bytes, parameters: derivation.Argon2id) -> bytes:
-        runs.append(slots.PASSPHRASE.pack(*parameters))
+        runs.append(parameters.pack())
         return hashlib.sha256(passphrase + runs[-1]).digest()
 
     monkeypatch.setattr(derivation, "argon2id", quick)
@@ -46,7 +48,7 @@ def opened(key: Key, kind: int, body: bytes, salt: bytes = SALT) -> bytes | None
 
 def asking(*costs: tuple[int, int]) -> list[tuple[int, bytes]]:
     """Passphrase slots that ask for so many KiB and passes, and fit no passphrase."""
-    return [(PASSPHRASE, slots.PASSPHRASE.pack(os.urandom(16), *cost) + bytes(80)) for cost in costs]
+    return [(PASSPHRASE, derivation.Argon2id(os.urandom(16), *cost).pack() + bytes(80)) for cost in costs]
 
 
 @given(
@@ -77,10 +79,53 @@ def test_raw_key_slot_opens_for_its_key_and_salt_alone() -> None:
 def test_passphrase_slot_opens_for_its_passphrase_and_salt_alone() -> None:
     kind, body = slots.make(Key.from_passphrase("right"), FILE_KEY, SALT)
     assert (kind, len(body)) == (PASSPHRASE, 104)
-    assert slots.PASSPHRASE.unpack(body[:24])[1:] == HONEST
+    assert derivation.Argon2id.unpack(body[:24])[1:] == HONEST
     assert opened(Key.from_passphrase("right"), kind, body) == FILE_KEY
     assert opened(Key.from_passphrase("wrong"), kind, body) is None
     assert opened(Key.from_passphrase("right"), kind, body, bytes(32)) is None
+
+
+def test_recipient_slot_opens_for_its_private_key_and_salt_alone() -> None:
+    identity = Identity.generate()
+    kind, body = slots.make(identity.recipient, FILE_KEY, SALT)
+    assert (kind, len(body)) == (RECIPIENT, 112)
+    assert opened(identity, kind, body) == FILE_KEY
+    assert opened(Identity.generate(), kind, body) is None
+    assert opened(identity, kind, body, bytes(32)) is None
+    assert opened(RawKey(identity.secret), kind, body) is None
+    assert slots.make(identity, FILE_KEY, SALT)[1][:32] != body[:32]
+
+
+def test_whose_a_slot_is_can_be_told_by_the_file_key_alone() -> None:
+    identity, key = Identity.generate(), Key.generate()
+    others = [slots.make(each, FILE_KEY, SALT) for each in (Identity.generate(), Key.generate())]
+    for slot, whose in (
+        (slots.make(identity, FILE_KEY, SALT), identity.recipient),
+        (slots.make(key, FILE_KEY, SALT), key),
+    ):
+        assert slots.owned(whose, [slot, *others], FILE_KEY, SALT) == [slot]
+        for other in (Identity.generate(), Identity.generate().recipient, Key.generate()):
+            assert slots.owned(other, [slot], FILE_KEY, SALT) == []
+        assert slots.owned(whose, [(slot[0], slot[1] + b"\0")], FILE_KEY, SALT) == []
+    assert slots.owned(identity.recipient, [slots.make(identity, FILE_KEY, SALT)], bytes(32), SALT) == []
+
+
+@pytest.mark.parametrize("name", independent.LOW_ORDER)
+def test_point_that_opens_with_every_private_key_is_refused(name: str) -> None:
+    identity = Identity.generate()
+    honest = slots.make(identity, FILE_KEY, SALT)
+    with pytest.raises(DamagedError, match="any private key"):
+        slots.unlock(identity, [honest, (RECIPIENT, independent.LOW_ORDER[name] + bytes(80))], SALT)
+    assert primitives.is_low_order(independent.LOW_ORDER[name])
+    assert not primitives.is_low_order(identity.recipient.public)
+
+
+def test_encapsulated_key_that_occurs_twice_is_refused() -> None:
+    identity = Identity.generate()
+    honest = slots.make(identity, FILE_KEY, SALT)
+    with pytest.raises(DamagedError, match="share an ephemeral key"):
+        slots.unlock(identity, [honest, (RECIPIENT, honest[1][:32] + bytes(80))], SALT)
+    assert slots.unlock(Key.generate(), [honest, honest], SALT) is None
 
 
 def test_passphrase_slots_never_share_a_salt(counted_argon2id: list[bytes]) -> None:
@@ -102,10 +147,10 @@ def test_slot_of_the_other_kind_is_skipped_without_argon2(counted_argon2id: list
     assert len(counted_argon2id) == 1
 
 
-@pytest.mark.parametrize("kind", [RAW, PASSPHRASE, RecordType.NET, 0x8000, 3])
-@pytest.mark.parametrize("length", [0, 1, 48, 76, 79, 81, 103, 105, 1000])
+@pytest.mark.parametrize("kind", [RAW, PASSPHRASE, RECIPIENT, RecordType.NET, 0x8000, 4])
+@pytest.mark.parametrize("length", [0, 1, 48, 76, 79, 81, 103, 105, 111, 113, 1000])
 def test_slot_of_another_length_or_record_is_skipped(kind: int, length: int, counted_argon2id: list[bytes]) -> None:
-    for key in (Key.generate(), Key.from_passphrase("words")):
+    for key in (Key.generate(), Key.from_passphrase("words"), Identity.generate()):
         assert opened(key, kind, bytes(length)) is None
     assert counted_argon2id == []
 
@@ -154,9 +199,13 @@ def test_parameters_up_to_the_limits_are_tried(costs: Sequence[tuple[int, int]],
     assert len(counted_argon2id) == len(costs)
 
 
-@given(kind=st.sampled_from([RAW, PASSPHRASE]), body=st.binary(max_size=120), salt=st.binary(min_size=32, max_size=32))
+@given(
+    kind=st.sampled_from([RAW, PASSPHRASE, RECIPIENT]),
+    body=st.binary(max_size=120),
+    salt=st.binary(min_size=32, max_size=32),
+)
 def test_arbitrary_slots_open_for_nobody_and_raise_nothing_else(kind: int, body: bytes, salt: bytes) -> None:
-    for key in (RawKey(bytes(32)), Key.from_passphrase("words")):
+    for key in (RawKey(bytes(32)), Key.from_passphrase("words"), Identity(bytes(32))):
         # Of the length of a passphrase slot, it asks for an impossible amount of memory, all but surely.
         with contextlib.suppress(DamagedError):
             assert opened(key, kind, body, salt) is None
@@ -226,15 +275,15 @@ def solve(rows: list[list[int]]) -> list[int]:
     return [row[-1] for row in rows]
 
 
-def fitting_all(wrapping_keys: Sequence[bytes]) -> bytes:
-    """48 bytes that AES-GCM opens under each of three keys: two blocks of ciphertext and the tag.
+def fitting_all(keys_and_nonces: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """48 bytes that AES-GCM opens under each of three keys, with its nonce: two blocks of ciphertext and the tag.
 
     The tag is C1 H^3 + C2 H^2 + (lengths) H + E(nonce ‖ 1): three equations for three unknown blocks.
     """
     rows = []
-    for key in wrapping_keys:
+    for key, nonce in keys_and_nonces:
         block = Cipher(AES(key), ECB()).encryptor()
-        h, mask = (int.from_bytes(block.update(each)) for each in (bytes(16), bytes(15) + b"\x01"))
+        h, mask = (int.from_bytes(block.update(each)) for each in (bytes(16), nonce + b"\0\0\0\x01"))
         right = product(8 * 32, h) ^ mask
         rows.append([power(h, 3), power(h, 2), ONE, right])
     return b"".join(each.to_bytes(16) for each in solve(rows))
@@ -243,7 +292,7 @@ def fitting_all(wrapping_keys: Sequence[bytes]) -> bytes:
 def test_slot_that_aes_gcm_would_open_under_three_keys_opens_for_one_at_most() -> None:
     keys = [Key.generate() for _ in range(3)]
     derived = [slots.hkdf(key.secret, SALT, b"slot raw key", 64) for key in keys]
-    collision = fitting_all([each[:32] for each in derived])
+    collision = fitting_all([(each[:32], bytes(12)) for each in derived])
     # So it was with AES-GCM alone: three keys fit.
     file_keys = {AESGCM(each[:32]).decrypt(bytes(12), collision, None) for each in derived}
     assert len(file_keys) == 3
@@ -255,3 +304,25 @@ def test_slot_that_aes_gcm_would_open_under_three_keys_opens_for_one_at_most() -
         assert fits == [number == chosen for number in range(3)]
     mixed = bytes(functools.reduce(lambda x, y: x ^ y, each) for each in zip(*(d[32:] for d in derived), strict=True))
     assert [opened(key, RAW, mixed + collision) for key in keys] == [None] * 3
+
+
+def test_slot_that_hpke_would_open_for_three_recipients_opens_for_one_at_most() -> None:
+    ephemeral, people = Identity.generate(), [Identity.generate() for _ in range(3)]
+    encapsulated = ephemeral.recipient.public
+    info = independent.recipient_info(SALT)
+    derived = []
+    for each in people:
+        shared = independent.x25519(ephemeral.secret, each.recipient.public)
+        derived.append(independent.hpke_key(independent.kem_secret(shared, encapsulated, each.recipient.public), info))
+    collision = fitting_all(derived)
+    # HPKE's cipher does not commit to its key either: all three open it, each to another file key.
+    file_keys = [primitives.open_with(each.secret, encapsulated + collision, info) for each in people]
+    assert None not in file_keys
+    assert len(set(file_keys)) == 3
+    for chosen, file_key in enumerate(file_keys):
+        assert file_key is not None
+        commitment = independent.recipient_commitment(file_key, SALT, people[chosen].recipient.public)
+        body = encapsulated + commitment + collision
+        assert [opened(each, RECIPIENT, body) for each in people] == [
+            file_key if number == chosen else None for number in range(3)
+        ]

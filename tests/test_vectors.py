@@ -13,12 +13,13 @@ from hypothesis import given
 from test_metadata import EVERYTHING
 
 import imgcrypt
-from imgcrypt import cipher
+from imgcrypt import cipher, doctor
 from imgcrypt.pictures import metadata
 
 VECTORS = Path(__file__).parent / "vectors"
 CIPHER = json.loads((VECTORS / "cipher.json").read_text("ascii"))
 VALID = json.loads((VECTORS / "valid.json").read_text("ascii"))
+KEYS = json.loads((VECTORS / "keys.json").read_text("ascii"))
 INVALID = json.loads((VECTORS / "invalid" / "invalid.json").read_text("ascii"))
 REASONS = {
     "NotImgcError": "not an imgcrypt file",
@@ -36,9 +37,17 @@ def package_key(entry: dict[str, Any]) -> imgcrypt.Key:
     return imgcrypt.Key.parse(entry["key"])
 
 
-def independent_key(entry: dict[str, Any]) -> bytes | str:
+def independent_key(entry: dict[str, Any]) -> bytes | str | independent.Private:
     """The second implementation's key for such an entry."""
-    return str(entry["passphrase"]) if "passphrase" in entry else independent.parse_key(entry["key"])
+    if "passphrase" in entry:
+        return str(entry["passphrase"])
+    return independent_parse(entry["key"])
+
+
+def independent_parse(text: str) -> bytes | independent.Private:
+    """The second implementation's key for a text."""
+    parse = independent.parse_identity if text.upper().startswith("AGE-") else independent.parse_key
+    return parse(text)
 
 
 def associated_data(entry: dict[str, Any]) -> bytes:
@@ -69,7 +78,9 @@ def test_sets_are_whole() -> None:
 
 
 def test_second_implementation_writes_the_same_vectors(tmp_path: Path) -> None:
-    independent.main(tmp_path)
+    independent.main(tmp_path, tmp_path)
+    assert (tmp_path / "selftest.json").read_bytes() == doctor.VECTORS.read_bytes()
+    (tmp_path / "selftest.json").unlink()
     written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     frozen = {
         path.relative_to(VECTORS): path.read_bytes()
@@ -77,6 +88,81 @@ def test_second_implementation_writes_the_same_vectors(tmp_path: Path) -> None:
         if path.suffix != ".md" and path.name != "picture.json" and path.is_file()
     }
     assert written == frozen
+
+
+@pytest.mark.parametrize("pair", KEYS["pairs"])
+def test_pairs_of_keys(pair: dict[str, str]) -> None:
+    identity, private = imgcrypt.Identity.parse(pair["identity"]), independent.parse_identity(pair["identity"])
+    assert identity.secret == private.scalar
+    assert identity.text() == independent.identity_text(private) == pair["identity"]
+    assert identity.recipient == imgcrypt.Recipient.parse(pair["recipient"])
+    assert identity.recipient.text() == pair["recipient"]
+    assert (
+        identity.recipient.public == independent.public_key(private) == independent.parse_recipient(pair["recipient"])
+    )
+
+
+@pytest.mark.parametrize("entry", KEYS["locked"])
+def test_protected_keys(entry: dict[str, str]) -> None:
+    assert imgcrypt.Key.parse(entry["text"], KEYS["passphrase"]) == imgcrypt.Key.parse(entry["key"])
+    kind, secret = independent.parse_locked(entry["text"], KEYS["passphrase"])
+    assert [secret, independent.Private(secret)][kind - 1] == independent_parse(entry["key"])
+    made = imgcrypt.Key.parse(entry["key"]).text("caf\u00e9")
+    assert independent.parse_locked(made, "cafe\u0301") == (kind, secret)
+
+
+@pytest.mark.parametrize("name", KEYS["refused"]["recipient"])
+def test_texts_that_are_no_recipients(name: str) -> None:
+    text = KEYS["refused"]["recipient"][name]
+    with pytest.raises(imgcrypt.KeyFileError):
+        imgcrypt.Recipient.parse(text)
+    with pytest.raises(ValueError, match=r"."):
+        independent.parse_recipient(text)
+
+
+@pytest.mark.parametrize("name", KEYS["refused"]["key"])
+def test_texts_that_are_no_keys(name: str) -> None:
+    text = KEYS["refused"]["key"][name]
+    with pytest.raises(imgcrypt.KeyFileError) as caught:
+        imgcrypt.Key.parse(text, KEYS["passphrase"])
+    assert type(caught.value) is imgcrypt.KeyFileError
+    locked = text.startswith(independent.LOCKED_PREFIX)
+    with pytest.raises(ValueError, match=r"."):
+        independent.parse_locked(text, KEYS["passphrase"]) if locked else independent_parse(text)
+
+
+def test_second_implementation_has_the_numbers_of_rfc_9180() -> None:
+    # Appendix A.1.1: the first two parts of HPKE, which do not depend on the cipher.
+    ephemeral, private = (
+        independent.Private(bytes.fromhex(text))
+        for text in (
+            "52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736",
+            "4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8",
+        )
+    )
+    encapsulated, public = independent.public_key(ephemeral), independent.public_key(private)
+    assert encapsulated.hex() == "37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431"
+    assert public.hex() == "3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d"
+    for scalar, point in ((ephemeral.scalar, public), (private.scalar, encapsulated)):
+        secret = independent.kem_secret(independent.x25519(scalar, point), encapsulated, public)
+        assert secret.hex() == "fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc"
+
+
+def test_both_agree_on_recipients() -> None:
+    image = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    identity, key = imgcrypt.Identity.generate(), imgcrypt.Key.generate()
+    private = independent.Private(identity.secret)
+    blob = imgcrypt.encrypt(image, [key, identity.recipient], raw=True)
+    for opener in (private, key.secret):
+        assert independent.open_file(blob, opener)[1] == image.tobytes()
+    with pytest.raises(ValueError, match=r"^wrong key"):
+        independent.open_file(blob, independent.Private(key.secret))
+    salt, file_key = bytes(32), bytes(range(32))
+    slot = independent.recipient_slot(identity.recipient.public, file_key, salt, bytes(range(1, 33)))
+    area = independent.record(independent.RECIPIENT, slot)
+    size = {"height": 5, "width": 7}
+    blob = independent.seal_file(image.tobytes(), size, file_key, salt, None, records=area)
+    np.testing.assert_array_equal(imgcrypt.decrypt(blob, identity), image)
 
 
 @pytest.mark.parametrize("entry", CIPHER["ciphertexts"], ids=lambda entry: str(entry["size"]))

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 RELEASED, DIGEST, BARE = "salt and digest", "digest alone", "nothing"
 """What the victims bind the image key to."""
 BLACK_WHITE, SINGLE, DIFFERENCES = "black, white", "black, white, single pixels", "black, white, differences"
+FEW = {1: "black, ones, digits, noise", 3: "black, ones, digits, 3 x noise"}
+"""The attack with fewest chosen pictures, by how many of them are noise."""
 PICTURE, CIPHERTEXT = "picture", "ciphertext"
 LEVELS = {"black": 0, "white": 255}
 """Pictures of one level, whose ciphertexts figure 8 shows."""
@@ -169,7 +171,7 @@ def run(images: Path | None, size: int, known: Sequence[int], seed: int, show: S
     for bound_to, victim in _victims(size, rng).items():
         target = victim(truth.reshape(-1))
         show(Shown(bound_to, CIPHERTEXT), target.reshape(truth.shape))
-        for attack, recover in _attacks(others, known, pixels).items():
+        for attack, recover in _attacks(others, known, pixels, rng).items():
             victim.asked, started = 0, time.perf_counter()
             key = recover(victim)
             found = key.decipher(target).reshape(truth.shape)
@@ -256,7 +258,7 @@ def _victims(size: int, rng: np.random.Generator) -> dict[str, Victim]:
 
 
 def _attacks(
-    others: Bytes, known: Sequence[int], pixels: NDArray[np.int64]
+    others: Bytes, known: Sequence[int], pixels: NDArray[np.int64], rng: np.random.Generator
 ) -> dict[str, Callable[[Victim], EquivalentKey]]:
     """What each attack makes of a victim. ``others``: the known pictures, uint8 (k, n)."""
     size = others.shape[1]
@@ -268,10 +270,15 @@ def _attacks(
         plain = others[:count]
         return lambda victim: cryptanalysis.known_plaintext(plain, np.stack([victim(each) for each in plain]))
 
+    def few(count: int) -> Callable[[Victim], EquivalentKey]:
+        noise = rng.integers(0, 256, (count, size), np.uint8)
+        return lambda victim: cryptanalysis.few_chosen(victim, noise)
+
     return {
         BLACK_WHITE: chosen(np.zeros((0, size), np.uint8)),
         SINGLE: chosen(cryptanalysis.single_pixels(size, pixels)),
         DIFFERENCES: chosen(cryptanalysis.numbers(size)),
+        **{name: few(count) for count, name in FEW.items()},
         **{f"{count} known pictures": given(count) for count in known},
     }
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from imgcrypt import files
-from imgcrypt.shell import leave_output, run
+from imgcrypt.shell import ZooOption, leave_output, run
 
 
 class Battery(StrEnum):
@@ -125,6 +125,7 @@ def quality(
     images: Annotated[list[str], typer.Option(metavar="DIR", help="folder of pictures; may be given again")],
     nets: Annotated[str, typer.Option(help="names, or kinds as fclbcnn and dct [default: all]")] = "",
     rates: Annotated[str, typer.Option(help="bytes of measurements per sample [default: all]")] = "",
+    own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     json: JsonOption = None,
 ) -> None:
@@ -145,6 +146,7 @@ def security(
         str | None, typer.Option(metavar="DIR", help="folder of pictures [default: a made one and the bundled one]")
     ] = None,
     pairs: Annotated[int, typer.Option(help="pairs of pictures that differ in one pixel, for each form")] = 100,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the pixels, keys and salts")] = 0,
     json: JsonOption = None,
@@ -166,6 +168,7 @@ def timing(
     nets: Annotated[str, typer.Option(help="names, or kinds as fclbcnn; default is the default net")] = (
         "fclbcnn,default"
     ),
+    own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="cores to use [default: all]")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="turns of each measurement")] = 7,
@@ -221,6 +224,7 @@ def robustness(
         str | None, typer.Option(metavar="DIR", help="folder of pictures [default: the bundled picture]")
     ] = None,
     net: Annotated[str | None, typer.Option(help="net of the sampled files [default: the default net]")] = None,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the file keys and the damage")] = 0,
     json: JsonOption = None,
@@ -244,6 +248,7 @@ def report(
         str | None, typer.Option(metavar="DIR", help="folder of pictures [default: the bundled picture]")
     ] = None,
     png: Annotated[str | None, typer.Option(metavar="DIR", help="write each figure as a PNG there, too")] = None,
+    own_zoo: ZooOption = None,
     provider: ProviderOption = "auto",
     seed: Annotated[int, typer.Option(min=0, help="of the pictures, keys and salts")] = 0,
     json: JsonOption = None,

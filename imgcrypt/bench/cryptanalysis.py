@@ -103,6 +103,63 @@ def numbers(size: int) -> Bytes:
     return np.asarray(np.arange(size, dtype=np.uint32) >> digits[:, None] & 1, np.uint8)
 
 
+def few_chosen(oracle: Oracle, pictures: Bytes) -> EquivalentKey:
+    """The equivalent key from black, a picture of ones, one for each digit to base 256 of a byte's place, and others.
+
+    Black gives the mask, ones give p, and (1 + p) q with it: q itself for even p, else but its lowest bits. Each q that
+    is left says what x and y are in every picture, and so where both come from; that the other pictures have these
+    bytes at these places tells whether it is the right one. Where all x' that were seen are even, several q fit alike:
+    these bytes are placed, and not claimed.
+
+    Args:
+        oracle: is asked for 2 + ceil(log256 n) + k ciphertexts.
+        pictures: uint8 (k, n), of random bytes.
+    """
+    size = pictures.shape[1]
+    shown = np.concatenate([digits(size), pictures])
+    count = len(shown) - len(pictures)
+    mask = oracle(np.zeros(size, np.uint8))
+    ones = oracle(np.ones(size, np.uint8)) ^ mask
+    answers = np.stack([oracle(picture) ^ mask for picture in shown])
+    first, second, single = vectors(size)
+    p, q = ones[first] - np.uint8(1), np.zeros(len(first), np.uint8)
+    source, fitting = np.full(size, NOWHERE), np.zeros(len(first), np.int64)
+
+    def placed(values: Bytes) -> tuple[Places, Mask]:
+        """Where bytes with these values in each picture come from, and whether they are there: (k, m) to (m,) twice."""
+        places = np.zeros(values.shape[1], np.int64)
+        for digit in values[:count][::-1]:
+            places = places << 8 | digit
+        inside = places < size
+        places = np.where(inside, places, 0)
+        return places, inside & (pictures[:, places] == values[count:]).all(0)
+
+    for guess in np.arange(256, dtype=np.uint8):
+        tried = np.flatnonzero(ones[second] - guess * ones[first] == 1)
+        x, y = _unshear(answers[:, first[tried]], answers[:, second[tried]], p[tried], guess)
+        (x_place, x_fits), (y_place, y_fits) = placed(x), placed(y)
+        fits = x_fits & y_fits & (x_place != y_place)
+        done = tried[fits]
+        fitting[done] += 1
+        q[done] = guess
+        source[first[done]], source[second[done]] = x_place[fits], y_place[fits]
+    for at in single:
+        (place,), (fits,) = placed(answers[:, at : at + 1])
+        source[at] = place if fits else NOWHERE
+
+    unsure = np.concatenate([first[fitting > 1], second[fitting > 1]])
+    guessed = source[unsure]
+    key = _equivalent_key(source, p, q, mask)
+    key.solved[guessed] = False
+    return key
+
+
+def digits(size: int) -> Bytes:
+    """Picture k shows digit k, to base 256, of every byte's place: uint8 (ceil(log256 n), n), n from 2 up."""
+    places = np.arange(size, dtype=np.uint32)
+    return np.stack([places >> shift & 255 for shift in range(0, (size - 1).bit_length(), 8)]).astype(np.uint8)
+
+
 def single_pixels(size: int, places: Places) -> Bytes:
     """Picture k is 1 at ``places[k]`` and 0 elsewhere: uint8 (k, n)."""
     return np.asarray(places[:, None] == np.arange(size), np.uint8)
@@ -157,7 +214,7 @@ def vectors(size: int) -> tuple[Places, Places, Places]:
     return first, second, np.setdiff1d(np.arange(size), np.concatenate([first, second]))
 
 
-def _unshear(x: Bytes, y: Bytes, p: Bytes, q: Bytes) -> tuple[Bytes, Bytes]:
+def _unshear(x: Bytes, y: Bytes, p: Bytes, q: Bytes | np.uint8) -> tuple[Bytes, Bytes]:
     y = y - q * x
     return x - p * y, y
 

@@ -22,10 +22,13 @@ import math
 import numpy as np
 from numba import prange
 
+from imgcrypt.cipher.bits import to_bits, to_float
 from imgcrypt.cipher.layout import (
     BATCH,
     BLOCK,
     CELL,
+    FEEDBACK,
+    FEEDBACK_TURN,
     LANES,
     MOST_ROWS,
     MU,
@@ -43,22 +46,25 @@ from imgcrypt.compiled import njit
 
 U = np.uint64
 CELL_WORDS = U(CELL // 8)
-A, B, H1, H2, DROP1, DROP2 = range(6)
-"""Rows of a segment's state: the two Logistic maps of each lane, the last vector, the last drop."""
+A, B, H1, H2 = range(4)
+"""Rows of a segment's state: the two Logistic maps of each lane, and the last vector."""
+MOVED = U(FEEDBACK)
+TURN = U(FEEDBACK_TURN)
 STRIP = 256
 """Columns that slide together: as many as let two copies of MOST_ROWS rows of them stay in the first cache."""
 
 
 @njit(nogil=True, cache=True)
 def _seed(seeds, segment):
-    """The state at the start of a segment: float64 (6, 256)."""
-    state = np.empty((6, LANES))
+    """The state at the start of a segment: float64 (4, 256)."""
+    state = np.empty((4, LANES))
     at = U(segment * SEED_WORDS)
     for lane in range(U(LANES)):
         state[A, lane] = (np.float64(np.int64(seeds[at + lane] >> U(12))) + 0.5) * 2.0**-52
+        state[H1, lane] = 2.0 - 4.0 * state[A, lane]
     for lane in range(U(LANES)):
         state[B, lane] = (np.float64(np.int64(seeds[at + U(LANES) + lane] >> U(12))) + 0.5) * 2.0**-52
-    state[H1 : H2 + 1] = 0.0
+        state[H2, lane] = 2.0 - 4.0 * state[B, lane]
     return state
 
 
@@ -66,22 +72,21 @@ def _seed(seeds, segment):
 def _row(state, cloud, out):
     """Make the next row of a segment's keystream, uint64 (256,), and advance its state."""
     ex1, ex2, en1, en2, he1, he2 = cloud[0], cloud[1], cloud[2], cloud[3], cloud[4], cloud[5]
-    bits = state.view(np.uint64)
-    for lane in range(LANES):
+    for lane in range(U(LANES)):
         p, q = state[A, lane], state[B, lane]
         t = p * (1.0 - p)
         radius = ((RADIUS_3 * q + RADIUS_2) * q + RADIUS_1) * q + RADIUS_0
         g1 = radius * (1.0 - 8.0 * t)
         g2 = radius * (4.0 * math.sqrt(t) * (1.0 - 2.0 * p))
-        state[DROP1, lane] = (ex1 + (en1 + he1 * state[H1, lane]) * g1) + OFFSET
-        state[DROP2, lane] = (ex2 + (en2 + he2 * state[H2, lane]) * g2) + OFFSET
+        drop1 = ex1 + (en1 + he1 * state[H1, lane]) * g1
+        drop2 = ex2 + (en2 + he2 * state[H2, lane]) * g2
         state[H1, lane], state[H2, lane] = g1, g2
-        state[A, lane] = MU * t
-        state[B, lane] = MU * (q * (1.0 - q))
-    # A second loop: reading a float's bits through a view would keep the first from vectorizing.
-    for lane in range(LANES):
-        turned = (bits[DROP2, lane] << U(32)) | (bits[DROP2, lane] >> U(32))
-        out[lane] = (bits[DROP1, lane] ^ turned) + bits[A, lane]
+        fine1, fine2 = to_bits(drop1), to_bits(drop2)
+        a = to_bits(MU * t) ^ ((fine1 ^ (fine2 << TURN)) & MOVED)
+        b = to_bits(MU * (q * (1.0 - q))) ^ ((fine2 ^ (fine1 << TURN)) & MOVED)
+        state[A, lane], state[B, lane] = to_float(a), to_float(b)
+        word1, word2 = to_bits(drop1 + OFFSET), to_bits(drop2 + OFFSET)
+        out[lane] = (word1 ^ ((word2 << U(32)) | (word2 >> U(32)))) + a
 
 
 @njit(nogil=True, cache=True)

@@ -33,6 +33,11 @@ no state reaches 1, from which the map falls to 0 for good."""
 OFFSET = 96.0
 """Added to a drop so that the last bit of its float64 is worth 2**-46 whatever its size below 32."""
 
+FEEDBACK = 2**36 - 1
+"""Which bits of either Logistic state a drop changes: the lowest ones, so by 2**-16 of the state at most."""
+FEEDBACK_TURN = 20
+"""Bits by which a drop is shifted up before it changes the other map: so its last bit is felt two rows later."""
+
 # The cubic Chebyshev projection, in sin(U)**2, of the Rayleigh quantile sqrt(-2 ln u) at u = 2U/pi,
 # rounded to multiples of 1/64: the radius of Box and Muller (1958) without a logarithm.
 RADIUS_0 = 157 / 64

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from imgcrypt.cipher.layout import (
     BLOCK,
     CELL,
+    FEEDBACK,
+    FEEDBACK_TURN,
     LANES,
     MOST_ROWS,
     MU,
@@ -37,7 +39,7 @@ def rows(seeds: bytes, cloud: Cloud) -> Iterator[bytes]:
     words = struct.unpack(f"<{SEED_WORDS}Q", seeds)
     states = [((word >> 12) + 0.5) * 2.0**-52 for word in words]
     a, b = states[:LANES], states[LANES:]
-    h1, h2 = [0.0] * LANES, [0.0] * LANES
+    h1, h2 = [2.0 - 4.0 * state for state in a], [2.0 - 4.0 * state for state in b]
     ex1, ex2, en1, en2, he1, he2 = cloud
     while True:
         out = []
@@ -47,13 +49,16 @@ def rows(seeds: bytes, cloud: Cloud) -> Iterator[bytes]:
             radius = ((RADIUS_3 * q + RADIUS_2) * q + RADIUS_1) * q + RADIUS_0
             g1 = radius * (1.0 - 8.0 * t)
             g2 = radius * (4.0 * math.sqrt(t) * (1.0 - 2.0 * p))
-            drop1 = float_bits((ex1 + (en1 + he1 * h1[lane]) * g1) + OFFSET)
-            drop2 = float_bits((ex2 + (en2 + he2 * h2[lane]) * g2) + OFFSET)
+            drop1 = ex1 + (en1 + he1 * h1[lane]) * g1
+            drop2 = ex2 + (en2 + he2 * h2[lane]) * g2
             h1[lane], h2[lane] = g1, g2
-            a[lane] = MU * t
-            b[lane] = MU * (q * (1.0 - q))
-            turned = (drop2 << 32 | drop2 >> 32) & MASK64
-            out.append(((drop1 ^ turned) + float_bits(a[lane])) & MASK64)
+            fine1, fine2 = float_bits(drop1), float_bits(drop2)
+            state1 = float_bits(MU * t) ^ ((fine1 ^ (fine2 << FEEDBACK_TURN)) & FEEDBACK)
+            state2 = float_bits(MU * (q * (1.0 - q))) ^ ((fine2 ^ (fine1 << FEEDBACK_TURN)) & FEEDBACK)
+            a[lane], b[lane] = bits_float(state1), bits_float(state2)
+            word1, word2 = float_bits(drop1 + OFFSET), float_bits(drop2 + OFFSET)
+            turned = (word2 << 32 | word2 >> 32) & MASK64
+            out.append(((word1 ^ turned) + state1) & MASK64)
         yield struct.pack(f"<{LANES}Q", *out)
 
 
@@ -61,6 +66,12 @@ def float_bits(value: float) -> int:
     """The 64 bits of an IEEE 754 double as an integer."""
     bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
     return bits
+
+
+def bits_float(bits: int) -> float:
+    """The IEEE 754 double of 64 bits."""
+    value: float = struct.unpack("<d", struct.pack("<Q", bits))[0]
+    return value
 
 
 def segment_stream(seeds: bytes, cloud: Cloud, count: int) -> bytes:

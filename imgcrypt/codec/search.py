@@ -80,7 +80,7 @@ class Trial:
 
 def _step_for(rate: float) -> float:
     """About the step in gray levels at which a picture takes so many bytes a sample."""
-    return 0.9 * max(rate, 1e-6) ** -0.95
+    return 0.9 / math.pow(max(rate, 1e-6), 0.95)
 
 
 def fitting(colors: Bytes, room: int, ends: Sequence[int]) -> list[bytes]:

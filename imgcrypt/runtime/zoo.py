@@ -1,24 +1,37 @@
-"""The nets that ship with the package: their manifest and files. Old files stay, for the pictures made with them."""
+"""The nets: those that ship with the package, and those of a zoo of one's own.
+
+A zoo is a folder with a manifest and the files that it names, each with its SHA-256. Nothing is ever downloaded. Old
+files stay, for the pictures made with them. ``IMGCRYPT_ZOO`` or :func:`using` names a zoo of one's own, whose nets
+come before the package's.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import functools
 import hashlib
 import importlib.resources
 import json
+import os
 import re
+from collections.abc import Iterator
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from imgcrypt.errors import NetError
 
+VARIABLE = "IMGCRYPT_ZOO"
+AGAIN = "install imgcrypt again, or export the net again if it is your own"
 FOLDER = importlib.resources.files("imgcrypt.runtime") / "zoo"
 RATE_TOLERANCE = 0.005
 DEFAULT = "picture"
 """The kind of net for those who name none."""
 RATES = (0.005, 0.75)
 """The lowest and the highest rate of a net that serves any."""
+_own: contextvars.ContextVar[str | None] = contextvars.ContextVar("zoo", default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,28 +116,60 @@ class Entry:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise NetError(f"cannot read the net {self.name}: {error.strerror}; install imgcrypt again") from None
+            raise NetError(f"cannot read the net {self.name}: {error.strerror}; {AGAIN}") from None
         if hashlib.sha256(data).hexdigest() != getattr(self, f"{part}_sha256"):
-            raise NetError(f"the net {self.name} is not the file that its manifest names; install imgcrypt again")
+            raise NetError(f"the net {self.name} is not the file that its manifest names; {AGAIN}")
         return data
 
 
-@functools.cache
 def entries() -> tuple[Entry, ...]:
-    """Every net of the package, in the order in which they were made.
+    """Every net of the package, then those of one's own zoo if there is one, each in the order in which it was made.
 
     Raises:
-        NetError: the manifest is missing or damaged.
+        NetError: a manifest is missing or damaged.
+    """
+    own = _own.get() or os.environ.get(VARIABLE)
+    return _shipped() + (read(Path(own)) if own else ())
+
+
+@contextlib.contextmanager
+def using(folder: str | os.PathLike[str] | None) -> Iterator[None]:
+    """With the zoo in ``folder``, whatever ``IMGCRYPT_ZOO`` says, for what is called here meanwhile.
+
+    ``None`` changes nothing.
+
+    Raises:
+        NetError: the folder holds no zoo.
+    """
+    if folder is not None:
+        read(Path(folder))
+    token = _own.set(_own.get() if folder is None else os.fspath(folder))
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+def read(folder: Traversable) -> tuple[Entry, ...]:
+    """The nets of a zoo.
+
+    Raises:
+        NetError: its manifest is missing or damaged.
     """
     try:
-        manifest = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         if not isinstance(manifest, list):
             raise TypeError("a list")
-        return tuple(Entry.from_json(entry, FOLDER) for entry in manifest)
+        return tuple(Entry.from_json(entry, folder) for entry in manifest)
     except OSError as error:
-        raise NetError(f"cannot read the nets' manifest: {error.strerror}; install imgcrypt again") from None
+        raise NetError(f"cannot read the nets' manifest in {folder}: {error.strerror}; {AGAIN}") from None
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise NetError(f"the nets' manifest is damaged ({error!r}); install imgcrypt again") from None
+        raise NetError(f"the nets' manifest in {folder} is damaged ({error!r}); {AGAIN}") from None
+
+
+@functools.cache
+def _shipped() -> tuple[Entry, ...]:
+    return read(FOLDER)
 
 
 def _check(entry: dict[str, Any]) -> None:
@@ -150,7 +195,7 @@ def choose(net: str | None, rate: float | None, channels: int) -> Entry:
         channels: of the picture.
 
     Returns:
-        Of those that fit, the newest at the highest rate.
+        Of those that fit, the newest at the highest rate; one's own are newer than the package's.
 
     Raises:
         NetError: there is none.
@@ -179,10 +224,10 @@ def find(weights: bytes, name: str) -> Entry:
     Raises:
         NetError: it is not installed.
     """
-    for entry in entries():
+    for entry in reversed(entries()):
         if entry.weights == weights.hex():
             return entry
     raise NetError(
         f"the file needs the net {name} with weights {weights.hex()[:16]}, which this installation lacks; "
-        "install the release of imgcrypt that the file was made with"
+        f"install the release of imgcrypt that the file was made with, or name the zoo that holds it by {VARIABLE}"
     )

@@ -36,15 +36,21 @@ def test_export_writes_a_zoo_that_runs(kind: str, name: str, block_bytes: int, t
     run.mkdir()
     (run / "record.json").write_text(json.dumps({"net": kind, "rate": 0.10, "gray": True}))
     trainer = train.Trainer(train.build(kind, 0.10, gray=True), "cpu", 1)
-    for _ in range(2):  # the second export of a net replaces the first, of other weights
+    for _ in range(2):  # the second export of a net leaves the first one, of other weights
         for weights in trainer.average.parameters():
             weights.mul_(0.99).add_(1e-4)  # some start at 0
         trainer.save(run / "checkpoint.pt")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer warns of each shape that it records
             main(kind, run, folder)
-    (described,) = json.loads((folder / "manifest.json").read_text())
-    entry = zoo.Entry.from_json(described, folder)
+    before, entry = zoo.read(folder)
+    assert before.name == entry.name
+    assert before.weights != entry.weights
+    assert before.read("reconstructor") != entry.read("reconstructor")
+    with zoo.using(folder):
+        assert zoo.choose(kind, 0.10, 1) == entry
+        assert zoo.find(bytes.fromhex(before.weights), before.name) == before
+    assert len(list(folder.iterdir())) == 5
     assert (entry.name, entry.kind) == (name, kind)
     assert (entry.color_rate, entry.gray_rate, entry.block_bytes) == (None, 0.10, block_bytes)
     net = runtime.load(entry, "cpu")

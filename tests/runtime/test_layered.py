@@ -42,6 +42,10 @@ def back(payload: Picture, image: Picture, quality: str = "best") -> Picture:
     return net().rebuild(payload, None, height, width, channels, quality)
 
 
+def no_ends(_: int) -> list[int]:
+    return []
+
+
 def used(payload: Picture) -> int:
     """Bytes of a payload without its padding."""
     layers = layered.unpack(payload)
@@ -111,11 +115,32 @@ def test_rate_left_open_is_the_manifests(astronaut: Picture) -> None:
 
 
 def test_first_layer_is_a_small_preview(astronaut: Picture) -> None:
-    for rate in (0.05, 0.3):
-        payload = net().measure(astronaut, rate)
-        first, _ = layered.unpack(payload)
-        assert 0.002 < len(first) / astronaut.size < 0.0075
-        assert psnr(astronaut, back(layered.pack([first], 0), astronaut)) > 18
+    for share in (0.002, 0.007):
+        end = int(share * astronaut.size)
+        for length in (10_000, 60_000):
+            payload = net().fill(astronaut, length, [end])
+            assert len(payload) == length
+            first = layered.beginning(payload[:end].tobytes())
+            assert len(first) == 1
+            assert 0.3 * end < len(first[0])
+            assert psnr(astronaut, back(layered.pack(first, 0), astronaut)) > 18
+
+
+def test_layers_end_where_they_should(astronaut: Picture) -> None:
+    ends = [700, 4000, 15_000]
+    payload = net().fill(astronaut, 30_000, ends)
+    layers = layered.unpack(payload)
+    assert len(layers) == 4
+    assert 0.97 * 30_000 < used(payload) <= 30_000
+    found = [back(layered.pack(layered.beginning(payload[:end].tobytes()), 0), astronaut, "fast") for end in ends]
+    qualities = [psnr(astronaut, each) for each in found] + [psnr(astronaut, back(payload, astronaut, "fast"))]
+    assert all(more > less + 3 for less, more in itertools.pairwise(qualities))
+    assert [len(layered.beginning(payload[:end].tobytes())) for end in ends] == [1, 2, 3]
+
+
+def test_ends_that_no_layer_can_keep_cost_nothing_but_the_layers(astronaut: Picture) -> None:
+    payload = net().fill(astronaut, 10_000, [6, 7])
+    assert psnr(astronaut, back(payload, astronaut)) > psnr(astronaut, back(net().fill(astronaut, 9000, []), astronaut))
 
 
 # --- payloads ---------------------------------------------------------------------------------------------------------
@@ -222,7 +247,7 @@ def test_target_is_reached_and_little_more(channels: int, target: float, astrona
     assert target <= psnr(seen, np.atleast_3d(opened)[:, :, :3])
     if channels == 4:
         np.testing.assert_array_equal(opened[:, :, 3], image[:, :, 3])
-    payload = net().measure_for_psnr(seen, target)
+    payload = net().measure_for_psnr(seen, target, no_ends)
     assert target <= psnr(seen, back(payload, seen, "fast")) < target + 0.15
     assert len(payload) == padding.padded(used(payload))
 
@@ -230,14 +255,14 @@ def test_target_is_reached_and_little_more(channels: int, target: float, astrona
 @pytest.mark.parametrize("target", [20, 90, float("inf")])
 def test_extreme_targets(target: float) -> None:
     for image in (np.full((64, 64, 1), 99, np.uint8), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)):
-        payload = net().measure_for_psnr(image, target)
+        payload = net().measure_for_psnr(image, target, no_ends)
         assert psnr(image, back(payload, image, "fast")) >= target
-    assert len(net().measure_for_psnr(np.full((64, 64, 1), 99, np.uint8), 20)) < 20
+    assert len(net().measure_for_psnr(np.full((64, 64, 1), 99, np.uint8), 20, no_ends)) < 20
 
 
 def test_target_that_is_no_number_is_refused() -> None:
     with pytest.raises(NetError, match="number of dB"):
-        net().measure_for_psnr(np.zeros((4, 4, 3), np.uint8), float("nan"))
+        net().measure_for_psnr(np.zeros((4, 4, 3), np.uint8), float("nan"), no_ends)
 
 
 def test_net_of_one_rate_cannot_aim() -> None:

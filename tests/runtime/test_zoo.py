@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import imgcrypt
 from imgcrypt import NetError, container
 from imgcrypt.container import NetRecord
 from imgcrypt.runtime import zoo
@@ -84,10 +88,8 @@ def test_every_file_in_the_zoo_is_listed() -> None:
 
 def refused(folder: Path, content: bytes) -> None:
     (folder / "manifest.json").write_bytes(content)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo, "FOLDER", folder)
-        with pytest.raises(NetError, match=r"manifest.*install imgcrypt again"):
-            zoo.entries.__wrapped__()
+    with pytest.raises(NetError, match=r"manifest.*install imgcrypt again"):
+        zoo.read(folder)
 
 
 def genuine() -> list[dict[str, Any]]:
@@ -104,10 +106,9 @@ def test_malformed_manifest_is_refused(content: bytes, tmp_path: Path) -> None:
     refused(tmp_path, content)
 
 
-def test_missing_manifest_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+def test_missing_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NetError, match="cannot read"):
-        zoo.entries.__wrapped__()
+        zoo.read(tmp_path)
 
 
 FIELDS = ["name", "color_rate", "gray_rate", "layout", "block", "block_bytes", "halo", "sampler", "reconstructor"]
@@ -221,3 +222,65 @@ def test_net_is_found_by_its_weights_alone(served: list[Entry]) -> None:
         assert zoo.find(bytes.fromhex(wanted.weights), "any name") is wanted
     with pytest.raises(NetError, match=r"needs the net strange-1 with weights abababababababab"):
         zoo.find(b"\xab" * 32, "strange-1")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A zoo of one's own: a net of the package under another name and with other bytes."""
+    (entry,) = (entry for entry in genuine() if entry["name"] == "fclbcnn-0.18")
+    data = zoo.choose("fclbcnn-0.18", None, 3).read("reconstructor") + b"\xb2\x01\x00"  # an empty field of ONNX's
+    (tmp_path / "mine.onnx").write_bytes(data)
+    (tmp_path / entry["sampler"]["file"]).write_bytes(zoo.choose("fclbcnn-0.18", None, 3).read("sampler"))
+    weights = hashlib.sha256(data).hexdigest()
+    (tmp_path / "manifest.json").write_text(
+        json.dumps([entry | {"name": "mine-0.18", "reconstructor": {"file": "mine.onnx", "sha256": weights}}])
+    )
+    return tmp_path
+
+
+def test_own_zoo_is_there_while_it_is_named(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NetError, match="no net is called 'mine'"):
+        zoo.choose("mine", None, 3)
+    with zoo.using(own):
+        entry = zoo.choose("mine", None, 3)
+        assert zoo.find(bytes.fromhex(entry.weights), entry.name) == entry
+        with zoo.using(None):
+            assert zoo.choose("mine", None, 3) == entry
+    with pytest.raises(NetError, match=zoo.VARIABLE):
+        zoo.find(bytes.fromhex(entry.weights), entry.name)
+    monkeypatch.setenv(zoo.VARIABLE, str(own))
+    assert zoo.choose("mine-0.18", None, 3) == entry
+    assert zoo.choose(None, None, 3).kind == zoo.DEFAULT
+
+
+def test_own_zoo_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NetError, match="cannot read the nets' manifest"), zoo.using(tmp_path):
+        pass
+    monkeypatch.setenv(zoo.VARIABLE, str(tmp_path))
+    with pytest.raises(NetError, match="cannot read the nets' manifest"):
+        zoo.entries()
+
+
+def test_changed_file_of_an_own_zoo_is_refused(own: Path) -> None:
+    (own / "mine.onnx").write_bytes(b"other")
+    with zoo.using(own), pytest.raises(NetError, match="not the file that its manifest names"):
+        zoo.choose("mine", None, 3).read("reconstructor")
+
+
+def test_codec_and_command_take_an_own_zoo(own: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    key = imgcrypt.Key.generate()
+    image = np.zeros((20, 30, 3), np.uint8)
+    with imgcrypt.Codec(key, net="mine", zoo=own) as codec:
+        blob = codec.encrypt(image)
+        assert codec.decrypt(blob).shape == image.shape
+    with pytest.raises(NetError, match=r"mine-0\.18"):
+        imgcrypt.decrypt(blob, key)
+    folder = tmp_path_factory.mktemp("command")
+    (folder / "file.imgc").write_bytes(blob)
+    key.save(folder / "key")
+    command = [sys.executable, "-m", "imgcrypt", "dec", "file.imgc", "-k", "key", "-o", "back.png"]
+    refused = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert not (folder / "back.png").exists()
+    subprocess.run([*command, "--zoo", str(own)], cwd=folder, check=True, capture_output=True)
+    assert (folder / "back.png").exists()

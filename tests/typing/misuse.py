@@ -18,6 +18,12 @@ imgcrypt.encrypt(image, key, lossless="no")  # error
 imgcrypt.encrypt("photo.png", key)  # error
 imgcrypt.decrypt("photo.png.imgc", key)  # error
 imgcrypt.decrypt(blob, None)  # error
+me = imgcrypt.Identity.generate()
+imgcrypt.decrypt(imgcrypt.encrypt(image, [key, me.recipient]), [key, me])
+imgcrypt.decrypt(blob, me.recipient)  # error
+imgcrypt.encrypt(image, [key, str(me.recipient)])  # error
+imgcrypt.rewrap(blob, key, add=me)  # error
+imgcrypt.Recipient(str(me.recipient))  # error
 print(imgcrypt.decrypt(blob, key).shpae)  # error
 print(imgcrypt.inspect(blob).widht)  # error
 imgcrypt.Key.genarate()  # error

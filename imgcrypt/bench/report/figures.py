@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imgcrypt import metrics
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench import attack, cipher, paper, pictures, robustness, security, stages, timing
-from imgcrypt.bench.attack import BLACK_WHITE, CIPHERTEXT, DIFFERENCES, RELEASED, SINGLE
+from imgcrypt.bench.attack import BLACK_WHITE, CIPHERTEXT, DIFFERENCES, FEW, RELEASED, SINGLE
 from imgcrypt.bench.common import BenchError, size_text
 from imgcrypt.bench.quality import Measured
 
@@ -157,8 +157,10 @@ def histograms(results: security.Results, picture: str) -> Figure:
 
 def attacks(results: attack.Results, planes: Mapping[attack.Shown, Bytes]) -> Figure:
     """What the attacks make of an unseen ciphertext, a row for each victim: from ``bench attack``."""
-    known = [each.attack for each in results.attacks if each.attack not in (BLACK_WHITE, SINGLE, DIFFERENCES)]
-    drawn = [BLACK_WHITE, DIFFERENCES, *known[-1:]]
+    known = [
+        each.attack for each in results.attacks if each.attack not in (BLACK_WHITE, SINGLE, DIFFERENCES, *FEW.values())
+    ]
+    drawn = [FEW[1], DIFFERENCES, *known[-1:]]
     rows = {}
     for bound_to in dict.fromkeys(record.bound_to for record in results.attacks):
         rows[f"key bound to\n{bound_to}"] = [
