@@ -119,17 +119,9 @@ class Subject:
         kept = int(picture[place])
         if self.entry.any_rate:
             picture[place] = level
-            after = payloads.encode(
-                picture,
-                Suite.CHAOS,
-                lossless=False,
-                raw=False,
-                rate=self.rate,
-                target_psnr=None,
-                net=self.entry.name,
-                provider=self.provider,
-                profile=None,
-            )[2]
+            after = payloads.encode(picture, Suite.CHAOS, rate=self.rate, net=self.entry.name, provider=self.provider)[
+                2
+            ]
             if (payload == after).all():
                 picture[place] = kept
                 return False
@@ -181,7 +173,7 @@ def seal(subject: Subject, payload: Bytes, secrets: Secrets) -> bytes:
 
 
 def ciphertext(blob: bytes) -> Bytes:
-    """All packets of a file of the suite chaos, packet by packet, tags left out and what fills up shares: uint8 (n,)."""
+    """All packets of a file of the suite chaos, without their tags and what fills up shares: uint8 (n,)."""
     header = container.parse(blob)
     grid = _packets(blob, header)
     filling = np.zeros(grid.shape, bool)
@@ -238,5 +230,5 @@ def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subje
             suite="chaos",
             provider=inputs.provider(provider),
         )
-        header, payload = envelope.open_(blob, KEY)
+        header, payload, _ = envelope.open_(blob, KEY)
         yield Subject(name, kind, picture, entry, provider, payload, header.content, header.layout)
