@@ -15,7 +15,9 @@ from imgcrypt.errors import ImgcryptError
 MOST_PACKETS = 255
 """Of a code over GF(256)."""
 LEAST_CUT = 20
-"""From so many packets on, one more may be lost: a cut in a file seldom begins and ends between two."""
+"""From so many packets on, a cut of a share of the file is stood, wherever it begins."""
+BESIDE = 2
+"""Packets that headers and front are as long as, about: what a cut takes is a share of these too."""
 PREVIEW_BYTES = 32 * 1024
 """The first of several parts has no more."""
 LEAST_PAYLOAD = 64
@@ -67,6 +69,9 @@ def lay_out(profile: Profile, payload_bytes: int, layered: bool) -> Layout:
     lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     stored = sum(length / (1 - loss) for length, loss in zip(lengths, losses, strict=True) if loss is not None)
     packets = min(max(round(stored / profile.packet_bytes), profile.least_packets), MOST_PACKETS)
+    if packets >= 2 * LEAST_CUT and layered:
+        # A twentieth is whole packets then, and none of them is rounded up for nothing.
+        packets -= (packets + BESIDE) % LEAST_CUT
     needed = [0 if loss is None else _needed(packets, loss) for loss in losses]
     parts = tuple(Part(*each) for each in zip(lengths, needed, strict=True))
     return Layout(packets, parts, front=len(parts) > 1, metadata_needed=_needed(packets, profile.losses[1]))
@@ -97,5 +102,7 @@ def _needed(packets: int, loss: float | None) -> int:
     """How many packets give back what may lose this share of them."""
     if not loss:
         return packets
-    lost = round(loss * packets) if packets < LEAST_CUT else math.ceil(loss * packets) + 1
+    # A cut that begins within a packet takes no more bytes of any word than one that does not: recovery takes what is
+    # there of both packets at its ends.
+    lost = round(loss * packets) if packets < LEAST_CUT else math.ceil(loss * (packets + BESIDE))
     return max(packets - lost, 1)

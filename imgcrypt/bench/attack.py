@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import imgcrypt
 from imgcrypt import cipher, container, envelope
 from imgcrypt.arrays import Bytes
-from imgcrypt.bench import cryptanalysis, pictures, steps
+from imgcrypt.bench import cryptanalysis, pictures, steps, subjects
 from imgcrypt.bench.common import NONE, BenchError, table
 from imgcrypt.bench.cryptanalysis import EquivalentKey
 from imgcrypt.keys import RawKey
@@ -247,19 +247,14 @@ def _victims(size: int, rng: np.random.Generator) -> dict[str, Victim]:
     def file(message: Bytes) -> bytes:
         return imgcrypt.encrypt(message.reshape(size, size), key, raw=True, suite="chaos")
 
-    content = container.parse(file(np.zeros(size * size, np.uint8))).content
+    header = container.parse(file(np.zeros(size * size, np.uint8)))
     return {
-        RELEASED: Victim(lambda message: _ciphertext(file(message))),
-        DIGEST: Victim(lambda message: _ciphertext(envelope.seal(message, content, key, secrets))),
+        RELEASED: Victim(lambda message: subjects.ciphertext(file(message))),
+        DIGEST: Victim(
+            lambda message: subjects.ciphertext(envelope.seal(message, header.content, header.layout, key, secrets))
+        ),
         BARE: Victim(lambda message: cipher.encipher(message, image_key)),
     }
-
-
-def _ciphertext(file: bytes) -> Bytes:
-    """What anybody reads in a file of the suite chaos: its enciphered payload, the tags left out."""
-    header = container.parse(file)
-    chunks = (file[at : at + length] for at, length in map(header.chunk_at, range(header.chunks)))
-    return np.frombuffer(b"".join(chunks), np.uint8)
 
 
 def _attacks(

@@ -22,11 +22,11 @@ from imgcrypt.arrays import Bytes
 from imgcrypt.bench import steps, stopwatch
 from imgcrypt.bench.common import NONE, BenchError, size_text, table
 from imgcrypt.bench.stopwatch import Summary
-from imgcrypt.chunks import ChunkCipher
 from imgcrypt.cipher import schedule
 from imgcrypt.cipher.layout import ROW_BYTES, SEED_WORDS, SEGMENT_ROWS
 from imgcrypt.container import TAG_BYTES, Header
 from imgcrypt.keys import RawKey
+from imgcrypt.sealing import PacketCipher
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -161,11 +161,12 @@ def _measure(size: int, threads: int, repeats: int, pool: ThreadPoolExecutor) ->
 def _contenders(data: Bytes, threads: int, pool: ThreadPoolExecutor) -> tuple[Functions, Functions]:
     """What encrypts ``data``, and what decrypts it again, by name."""
     key, secrets = RawKey(SECRET), envelope.Secrets(SECRET, SECRET)
-    content = _header(data, key).content
-    enciphered, sealed = cipher.encipher(data, SECRET), envelope.seal(data, content, key, secrets)
+    header = _header(data, key)
+    enciphered = cipher.encipher(data, SECRET)
+    sealed = envelope.seal(data, header.content, header.layout, key, secrets)
     encrypt: Functions = {
         CHAOS: lambda: cipher.encipher(data, SECRET),
-        HYBRID: lambda: envelope.seal(data, content, key, secrets),
+        HYBRID: lambda: envelope.seal(data, header.content, header.layout, key, secrets),
     }
     decrypt: Functions = {
         CHAOS: lambda: cipher.decipher(enciphered, SECRET),
@@ -208,26 +209,22 @@ def _stages(data: Bytes) -> Functions:
     """The steps of the hybrid path one by one, as imgcrypt.cipher and imgcrypt.envelope take them."""
     plan = schedule.make(len(data), SECRET)
     header = _header(data, RawKey(SECRET))
-    chunk_cipher = ChunkCipher(header.suite, SECRET)
+    packet_cipher = PacketCipher(header.suite, SECRET)
     out, middle = np.zeros_like(data), np.zeros_like(data)
-    sealed = np.empty(len(data) + header.chunks * TAG_BYTES, np.uint8)
-    # Of each chunk: itself, where it is opened to, and where it is sealed to.
-    chunks = []
-    for number in range(header.chunks):
-        at, length = header.chunk_at(number)
-        start, sealed_at = number * header.chunk_bytes, at - header.header_bytes
-        place = slice(start, start + length)
-        chunks.append((data.data[place], middle.data[place], sealed.data[sealed_at : sealed_at + length + TAG_BYTES]))
+    # One part without parity: each packet is as much of it as there is room for, the last one filled up.
+    width = header.packet_bytes - TAG_BYTES
+    grid = np.resize(data, (header.packets, width))
+    opened, sealed = np.empty_like(grid), np.empty((header.packets, header.packet_bytes), np.uint8)
 
-    def seal_chunks() -> None:
-        for number, (chunk, _, place) in enumerate(chunks):
-            chunk_cipher.seal(number, chunk, place)
+    def seal_packets() -> None:
+        for number in range(header.packets):
+            packet_cipher.seal(number, grid[number].data, sealed[number].data)
 
-    def open_chunks() -> None:
-        for number, (_, place, chunk) in enumerate(chunks):
-            chunk_cipher.open(number, chunk, place)
+    def open_packets() -> None:
+        for number in range(header.packets):
+            packet_cipher.open(number, sealed[number].data, opened[number].data)
 
-    seal_chunks()
+    seal_packets()
     return {
         "seed stream": lambda: schedule.make(len(data), SECRET),
         "keystream": lambda: cipher.keystream(SECRET, plan.seeds.size // SEED_WORDS * SEGMENT_ROWS * ROW_BYTES),
@@ -235,9 +232,9 @@ def _stages(data: Bytes) -> Functions:
         "sliding cells, decomposition": lambda: cipher.decompose(middle, out, plan),
         "decomposition, inverse": lambda: cipher.decompose(data, middle, plan, inverse=True),
         "sliding cells and bytes back": lambda: cipher.scramble(middle, out, plan, inverse=True),
-        "digest": lambda: envelope.digest(header.core(), data, SECRET, header.salt),
-        "sealing": seal_chunks,
-        "opening": open_chunks,
+        "digest": lambda: envelope.digest(header.core(), 0, data, SECRET, header.salt),
+        "sealing": seal_packets,
+        "opening": open_packets,
     }
 
 

@@ -308,18 +308,22 @@ def _measure(
                     if setting != DEPENDENT:
                         _keep(kept, _scores(subject.plane(found), rng))
     # The first of the ciphertexts once more: that of the picture itself.
-    size, plane = len(subject.payload), subject.plane(subjects.chaos(subject, subject.payload, held))
+    plain, found = subject.payload, subjects.chaos(subject, subject.payload, held)
+    size, plane = len(found), subject.plane(found)
     first_scores = {name: values[0] for name, values in scores[Setting(CHAOS, FIXED)].items()}
     return Ciphertext(
         **vars(_portrait(subject.name, subject.kind, plane, first_scores, rng)),
         form=subject.form,
         rate=subject.rate,
-        payload_bytes=size,
-        payload_entropy=metrics.entropy(subject.payload),
+        payload_bytes=len(plain),
+        payload_entropy=metrics.entropy(plain),
         changes_without_effect=1 - (2 * pairs - 1) / changes,
         npcr_critical={alpha: significance.npcr_critical(size, alpha) for alpha in ALPHAS},
         uaci_critical={alpha: significance.uaci_critical(size, alpha) for alpha in ALPHAS},
-        rows=[_row(setting, kept, plane, size) for setting, kept in scores.items()],
+        rows=[
+            _row(setting, kept, subject.plane(firsts[setting]), len(firsts[setting]))
+            for setting, kept in scores.items()
+        ],
         key=_key_sensitivity(subject, rng),
     )
 
@@ -380,13 +384,14 @@ def _key_sensitivity(subject: Subject, rng: np.random.Generator) -> KeySensitivi
     """
     secrets, payload = subjects.draw(rng), subject.payload
     blob = subjects.seal(subject, payload, secrets)
-    header, enciphered = container.parse(blob), subjects.ciphertext(blob)
+    header, enciphered, parts = container.parse(blob), subjects.ciphertext(blob), subjects.enciphered(blob)
     scores: dict[str, Scores] = {way: {} for way in WAYS}
     bits, refused = 8 * slots.FILE_KEY_BYTES, 0
     for bit in range(bits):
         wrong = subjects.flip(secrets.file_key, bit)
         other = subjects.chaos(subject, payload, envelope.Secrets(wrong, secrets.salt))
-        opened = cipher.decipher(enciphered, envelope.image_keys(header, wrong)[0])
+        keys_of = [envelope.part_key(header, wrong, number) for number in range(len(parts))]
+        opened = np.concatenate([cipher.decipher(*each) for each in zip(parts, keys_of, strict=True)])
         _keep(scores[ENCRYPT], _differences(enciphered, other))
         _keep(scores[DECRYPT], _differences(payload, opened))
         try:

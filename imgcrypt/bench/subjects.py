@@ -18,7 +18,7 @@ from imgcrypt import payload as payloads
 from imgcrypt.arrays import Bytes
 from imgcrypt.bench.common import BenchError
 from imgcrypt.bench.pictures import GRAY
-from imgcrypt.container import Content
+from imgcrypt.container import TAG_BYTES, Content, Header, Layout, Suite
 from imgcrypt.envelope import Secrets
 from imgcrypt.keys import RawKey
 from imgcrypt.runtime import zoo
@@ -40,7 +40,7 @@ class Subject:
     """One picture in one form.
 
     ``picture`` is uint8 (H, W) or (H, W, 3), ``payload`` uint8 (n,) what of it is encrypted: its samples, or its
-    measurements by the net ``entry``. ``content`` is what envelope.seal takes for it.
+    measurements by the net ``entry``. ``content`` and ``layout`` are what envelope.seal takes for it.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Subject:
     provider: str
     payload: Bytes
     content: Content
+    layout: Layout
 
     @property
     def form(self) -> str:
@@ -120,7 +121,9 @@ class Subject:
         kept = int(picture[place])
         if self.entry.any_rate:
             picture[place] = level
-            after = payloads.measure(picture, self.entry, self.provider)
+            after = payloads.encode(picture, Suite.CHAOS, rate=self.rate, net=self.entry.name, provider=self.provider)[
+                2
+            ]
             if (payload == after).all():
                 picture[place] = kept
                 return False
@@ -195,14 +198,41 @@ def load(name: str) -> Encrypt:
 
 def seal(subject: Subject, payload: Bytes, secrets: Secrets) -> bytes:
     """A file of the suite chaos, which KEY opens."""
-    return envelope.seal(payload, subject.content, KEY, secrets)
+    return envelope.seal(payload, subject.content, subject.layout, KEY, secrets)
 
 
 def ciphertext(blob: bytes) -> Bytes:
-    """The enciphered payload in a file of the suite chaos, the chunks' tags left out: uint8 (n,)."""
+    """All packets of a file of the suite chaos, without their tags and what fills up shares: uint8 (n,)."""
     header = container.parse(blob)
-    chunks = (blob[at : at + length] for at, length in map(header.chunk_at, range(header.chunks)))
-    return np.frombuffer(b"".join(chunks), np.uint8)
+    grid = _packets(blob, header)
+    filling = np.zeros(grid.shape, bool)
+    for number, part in enumerate(header.parts):
+        if part.needed:
+            filling[: part.needed, _columns(header, number)] = (
+                np.arange(part.needed * part.share_bytes).reshape(part.needed, -1) >= part.length
+            )
+    return grid[~filling]
+
+
+def enciphered(blob: bytes) -> list[Bytes]:
+    """The parts of a file of the suite chaos as they were enciphered, without parity: uint8 (n,) each."""
+    header = container.parse(blob)
+    grid, front = _packets(blob, header), np.frombuffer(blob, np.uint8)[header.header_bytes :]
+    return [
+        (grid[: part.needed, _columns(header, number)].reshape(-1) if part.needed else front)[: part.length]
+        for number, part in enumerate(header.parts)
+    ]
+
+
+def _packets(blob: bytes, header: Header) -> Bytes:
+    sealed = np.frombuffer(blob, np.uint8)[header.packet_at(0) : header.trailer_at]
+    return sealed.reshape(header.packets, -1)[:, :-TAG_BYTES]
+
+
+def _columns(header: Header, number: int) -> slice:
+    """Where a part's shares lie in their packets."""
+    start = sum(part.share_bytes for part in header.parts[:number])
+    return slice(start, start + header.parts[number].share_bytes)
 
 
 def draw(rng: np.random.Generator) -> Secrets:
@@ -229,5 +259,5 @@ def forms(name: str, kind: str, picture: Bytes, provider: str) -> Iterator[Subje
             suite="chaos",
             provider=inputs.provider(provider),
         )
-        header, payload = envelope.open_(blob, KEY)
-        yield Subject(name, kind, picture, entry, provider, payload, header.content)
+        header, payload, _ = envelope.open_(blob, KEY)
+        yield Subject(name, kind, picture, entry, provider, payload, header.content, header.layout)

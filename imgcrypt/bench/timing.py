@@ -202,10 +202,10 @@ def _parts(image: Bytes, entry: zoo.Entry, provider: str) -> dict[str, Callable[
     codec = imgcrypt.Codec(key, net=entry.name, provider=inputs.provider(provider))
     # At the paper's rate, or the nearest.
     rate = entry.rate(1 if image.ndim == 2 else 3)
-    header, payload = envelope.open_(codec.encrypt(image, rate=rate), key)
+    header, payload, _ = envelope.open_(codec.encrypt(image, rate=rate), key)
     return {
         NET: lambda: payloads.rebuild(payloads.measure(image, entry, provider), header.content, provider),
-        SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, key, secrets), key),
+        SEALING: lambda: envelope.open_(envelope.seal(payload, header.content, header.layout, key, secrets), key),
         TOTAL: lambda: codec.decrypt(codec.encrypt(image, rate=rate)),
     }
 

@@ -39,6 +39,8 @@ NOTHING: Bytes = np.full((8, 8), 255, np.uint8)
 """Stands for a picture of which nothing is left."""
 MIDDLE = 192
 """Pixels a side that are shown of what has fine detail: each is one of the figure's or more."""
+LEFT_OUT = ("none", robustness.SURVIVE, robustness.LOSSLESS, *robustness.PARITIES)
+"""Forms that figures 6 and 7 do not show."""
 CHANNELS = ("#c0392b", "#2e8b57", "#2a5db0")
 
 
@@ -98,7 +100,7 @@ def branches(shown: Mapping[str, tuple[Bytes, Mapping[str, NDArray[np.float32]]]
 def damage(
     results: Sequence[robustness.Opened],
     shown: Mapping[robustness.Shown, Bytes],
-    subject: tuple[str, str],
+    picture: str,
     name: str,
 ) -> Figure:
     """The paper's figures 6 and 7: what comes out of files with one kind of damage, from ``bench robustness``.
@@ -106,25 +108,51 @@ def damage(
     Args:
         results: of robustness.run.
         shown: what it showed.
-        subject: name and kind of the picture.
-        name: of the damage. Of cuts those in the middle are shown.
+        picture: its name.
+        name: of the damage. Of cuts four in the middle are shown.
     """
     mine = [
         record
         for record in results
-        if (record.picture, record.kind) == subject and record.damage == name and record.place in (None, "middle")
+        if record.picture == picture
+        and record.damage == name
+        and record.place in (None, "middle")
+        and record.form not in LEFT_OUT
     ]
+    strengths = sorted({record.strength for record in mine})
+    strengths = strengths[:: -(-len(strengths) // COLUMNS)]
     rows: dict[str, list[tuple[str, Bytes]]] = {}
     for record in mine:
-        extent = robustness.extent(record.strength, record.place)
-        for path, decibels in (
-            (robustness.BELIEVED, record.believed_psnr_db),
-            (robustness.RECOVERED, record.psnr_db),
-        ):
-            key = robustness.Shown(record.picture, record.kind, record.form, record.label, path)
-            told, picture = ("nothing left", NOTHING) if decibels is None else (f"{decibels:.2f} dB", shown[key])
-            rows.setdefault(f"{record.form},\n{path}", []).append((f"{extent}: {told}", picture))
+        if record.strength in strengths:
+            told, image = "nothing left", NOTHING
+            if record.psnr_db is not None:
+                told = f"{record.psnr_db:.1f} dB" + ("" if record.authentic else ", unproven")
+                image = shown[robustness.Shown(picture, record.form, record.label, record.place)]
+            extent = robustness.extent(name, record.strength)
+            rows.setdefault(record.form.replace(", ", ",\n"), []).append((f"{extent}: {told}", image))
     return panel(rows)
+
+
+def losses(results: Sequence[robustness.Opened]) -> Figure:
+    """Mean PSNR by the share of a file that is lost, in whatever way, from ``bench robustness``."""
+    figure = _figure(3.8)
+    axis = figure.subplots()
+    cells: dict[str, dict[float, list[robustness.Opened]]] = {}
+    for record in results:
+        if record.damage in (robustness.UNDAMAGED, *robustness.LOST):
+            cells.setdefault(record.form, {}).setdefault(record.strength, []).append(record)
+    for ink, (form, by_share) in zip(itertools.cycle(INKS), cells.items(), strict=False):
+        points = [
+            (share, np.mean([each.psnr_db for each in found if each.psnr_db is not None]))
+            for share, found in sorted(by_share.items())
+            if all(each.psnr_db is not None and math.isfinite(each.psnr_db) for each in found)
+        ]
+        proven = all(each.authentic for found in by_share.values() for each in found if each.psnr_db is not None)
+        style = "--" if form in robustness.PARITIES else "-" if proven else ":"
+        axis.plot(*zip(*points, strict=True) if points else ((), ()), style, marker="o", color=ink, label=form, ms=3)
+    _dress(axis, "", "share of the file that is lost", "mean PSNR, dB")
+    _legend_below(figure)
+    return figure
 
 
 def scatter(results: security.Results, picture: str) -> Figure:
