@@ -70,7 +70,9 @@ def test_wrong_key_and_any_changed_byte_are_refused(opener: Callable[..., object
     blob = imgcrypt.encrypt_bytes(bytes(range(200)), KEY, name="a.gif")
     with pytest.raises(WrongKeyError):
         opener(blob, RawKey(bytes(32)))
-    header = (len(blob) - 200 - 16 - 256 - 16) // 2
+    info = imgcrypt.inspect(blob)
+    assert info.packets == 1
+    header = (len(blob) - info.packet_bytes) // 2
     for at in range(header, header + 200, 7):
         changed = bytearray(blob)
         changed[at] ^= 1
@@ -81,16 +83,15 @@ def test_wrong_key_and_any_changed_byte_are_refused(opener: Callable[..., object
 def test_damage_beside_the_bytes_is_overcome() -> None:
     data = bytes(range(200))
     blob = imgcrypt.encrypt_bytes(data, KEY, name="a.gif")
-    end = (len(blob) + 200 + 16 - 256 - 16) // 2
-    for damaged, name in [
-        (blob[:-1], "a.gif"),
-        (bytes(50) + blob[50:], "a.gif"),
-        (blob[: end - 1] + bytes([blob[end - 1] ^ 1]) + blob[end:], "a.gif"),
-        (blob[: end + 9] + bytes(9) + blob[end + 18 :], None),
-    ]:
-        with pytest.raises(ImgcryptError):
-            imgcrypt.decrypt_bytes(damaged, KEY)
-        assert imgcrypt.recover_bytes(damaged, KEY) == (data, name)
+    # One packet: the file's bytes, 256 of metadata, the tag.
+    end = (len(blob) - 200 - 256 - 16) // 2 + 200
+    tag = blob[: end + 256] + bytes([blob[end + 256] ^ 1]) + blob[end + 257 :]
+    for damaged in (blob[:-1], bytes(50) + blob[50:], tag):
+        assert imgcrypt.decrypt_bytes(damaged, KEY) == imgcrypt.recover_bytes(damaged, KEY) == (data, "a.gif")
+    damaged = blob[: end + 9] + bytes(9) + blob[end + 18 :]
+    with pytest.raises(DamagedError, match="all but what was encrypted beside it"):
+        imgcrypt.decrypt_bytes(damaged, KEY)
+    assert imgcrypt.recover_bytes(damaged, KEY) == (data, None)
     with pytest.raises(DamagedError, match="nothing can stand in"):
         imgcrypt.recover_bytes(blob[: end - 50] + bytes(20) + blob[end - 30 :], KEY)
     with pytest.raises(DamagedError, match="nothing of what was encrypted"):
