@@ -36,8 +36,8 @@ from imgcrypt.shell import run, say
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
-    from imgcrypt.batch import Progress, Result
     from imgcrypt.arrays import Image
+    from imgcrypt.batch import Progress, Result
     from imgcrypt.info import Info
     from imgcrypt.keys import Key
     from imgcrypt.pictures import Picture
@@ -194,9 +194,7 @@ def keygen(output: Annotated[str, typer.Option("-o", "--output", metavar="FILE",
 def enc(
     sources: Annotated[
         list[str],
-        typer.Argument(
-            metavar="PICTURE...", help="the picture file, - is standard input; or several, folders and URLs"
-        ),
+        typer.Argument(metavar="PICTURE", help="the picture file, - is standard input; or several, folders and URLs"),
     ],
     key: KeyOption = None,
     passphrase: PassphraseOption = False,
@@ -357,7 +355,7 @@ def enc(
 def dec(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="the encrypted file, - is standard input; or several, folders and URLs"),
+        typer.Argument(metavar="FILE", help="the encrypted file, - is standard input; or several, folders and URLs"),
     ],
     key: KeyOption = None,
     passphrase: PassphraseOption = False,

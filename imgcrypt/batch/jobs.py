@@ -114,7 +114,7 @@ def encrypt(
         workers: processes; None takes one for each core; 0 works in this process. Cores are shared out among them.
         distributor: ``processes`` of this machine, or ``dask``, which takes keys from files and environments alone.
         scheduler: of Dask, ``tcp://...``; None starts a cluster on this machine.
-        progress: is called with a Progress after each result.
+        progress: is called with a Progress before each result, and at the end.
         cancel: once the event is set, the run ends with CancelledError.
 
     Yields:
@@ -302,18 +302,24 @@ def _follow(job: Job, plan: Plan | _Fixed, key: Key | None, how: _How) -> Iterat
     """The results, with the progress told."""
     started = time.perf_counter()
     done = failed = kept = pixels = 0
+
+    def report() -> None:
+        if how.report is not None:
+            total = plan.found if plan.complete else None
+            how.report(Progress(done, total, failed, kept, plan.skipped, pixels, time.perf_counter() - started))
+
     with contextlib.closing(_distribute(job, plan, key, how)) as results:
         for result in results:
             kept += result.status == manifest.KEPT
             done += result.status != manifest.KEPT
             failed += result.status == FAILED
             pixels += result.pixels
-            if how.report is not None:
-                total = plan.found if plan.complete else None
-                how.report(Progress(done, total, failed, kept, plan.skipped, pixels, time.perf_counter() - started))
+            report()
             yield result
             if result.status == FAILED and how.on_error == "stop":
                 raise BatchError(f"{result.source}: {result.error}")
+    # Where there was nothing to do, this is all that is told.
+    report()
     if how.cancel is not None and how.cancel.is_set():
         raise CancelledError("this was cancelled before it was done; the same again does the rest")
 

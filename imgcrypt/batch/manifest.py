@@ -110,7 +110,7 @@ def entries(target: Place) -> Iterator[tuple[dict[str, Any], Result]]:
 
 
 def read(target: Place, name: str) -> list[tuple[dict[str, Any], Result]]:
-    """The accounts in one manifest, with its heading; none if it is not there. Lines that cannot be read are left out."""
+    """The accounts in one manifest, with its heading; none if it is not there. Unreadable lines are left out."""
     place = target.child(f"{FOLDER}/{name}{SUFFIX}")
     if stores.size(place) is None:
         return []

@@ -19,6 +19,8 @@ AHEAD = 100_000
 """Files that the walk runs ahead of the work, so that the time left can be told: some 40 MB."""
 MOST = 256
 """Files of a shard."""
+LEAST = 4
+"""Files of a shard, where there are enough for every worker: each shard is a manifest more."""
 LATER = 900_000
 """Numbers of shards that are made of what another shard left undone begin here."""
 PICTURES = naming.PICTURE_SUFFIXES | {".heic", ".jxl"}
@@ -111,7 +113,9 @@ class Plan:
             self.look_ahead()
             if not self._ahead:
                 return
-            size = max(1, min(MOST, len(self._ahead) // (4 * max(1, workers()))))
+            count = max(1, workers())
+            least = max(1, min(LEAST, self.found // count))
+            size = max(least, min(MOST, len(self._ahead) // (4 * count)))
             yield Shard(number, tuple(self._ahead.popleft() for _ in range(min(size, len(self._ahead)))))
             number += 1
 
