@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -37,6 +37,7 @@ from imgcrypt.shell import ZooOption, run, say
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
     from imgcrypt.arrays import Image
+    from imgcrypt.batch import Progress, Result
     from imgcrypt.info import Info
     from imgcrypt.keys import Key
     from imgcrypt.pictures import Picture
@@ -72,6 +73,20 @@ class Protection(StrEnum):
     NONE = "none"
     LIGHT = "light"
     STRONG = "strong"
+
+
+class Distributor(StrEnum):
+    """Who works on many files."""
+
+    PROCESSES = "processes"
+    DASK = "dask"
+
+
+class OnError(StrEnum):
+    """What a failure among many files does."""
+
+    RECORD = "record"
+    STOP = "stop"
 
 
 class Written(StrEnum):
@@ -135,6 +150,19 @@ ProviderOption = Annotated[Provider, typer.Option(help="what runs the net")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="say nothing but errors and warnings")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print on standard output what was done, as JSON")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="say what ran, where and for how long")]
+GlobOption = Annotated[
+    str | None, typer.Option("--glob", metavar="NAMES", help="files in folders that are taken, as '*.png'")
+]
+OnErrorOption = Annotated[
+    OnError | None, typer.Option(help="many files: record a failure and go on [default], or stop")
+]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="many files: processes [default: one for each core]")]
+DistributorOption = Annotated[
+    Distributor | None, typer.Option(help="many files: who works on them [default: processes]")
+]
+SchedulerOption = Annotated[
+    str | None, typer.Option(metavar="URL", help="of dask: tcp://... [default: one started here]")
+]
 
 
 def main() -> None:
@@ -216,7 +244,10 @@ def keygen(
 
 @app.command(epilog=EXIT_CODES)
 def enc(
-    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="the picture file; - is standard input")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="PICTURE", help="the picture file, - is standard input; or several, folders and URLs"),
+    ],
     key: KeyOption = None,
     recipient: RecipientOption = None,
     passphrase: PassphraseOption = False,
@@ -253,6 +284,11 @@ def enc(
     suite: Annotated[Suite, typer.Option(help="chaos is for research")] = Suite.HYBRID,
     own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
+    glob: GlobOption = None,
+    on_error: OnErrorOption = None,
+    workers: WorkersOption = None,
+    distributor: DistributorOption = None,
+    scheduler: SchedulerOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -273,7 +309,26 @@ def enc(
     imgcrypt enc scan.tif -k key.txt --lossless --strip     every sample, and nothing else
     imgcrypt enc clip.gif -k key.txt --exact                the file itself
     imgcrypt enc photo.jpg -r age1... -r team.txt           for those who have the private keys
+    imgcrypt enc photos/ -o vault/ -k key.txt               a folder; again, and it does what is new or changed
     """
+    how = _How(glob, on_error, workers, distributor, scheduler)
+    if _are_many(sources, output, how):
+        settings = {
+            "lossless": lossless,
+            "raw": raw,
+            "exact": exact,
+            "rate": rate,
+            "target_psnr": target_psnr,
+            "net": net,
+            "strip": strip,
+            "frame": frame,
+            "max_pixels": max_pixels,
+            "suite": suite.value,
+            "provider": provider.value,
+        }
+        _many("encrypt", sources, output, key, passphrase, settings, force, how, quiet, as_json)
+        return
+    picture = sources[0]
     target = naming.encrypted(picture) if output is None else output
     if (suffix := Path(target).suffix.lower()) in naming.PICTURE_SUFFIXES:
         raise typer.BadParameter(
@@ -376,7 +431,10 @@ def enc(
 
 @app.command(epilog=EXIT_CODES)
 def dec(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="the encrypted file; - is standard input")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="the encrypted file, - is standard input; or several, folders and URLs"),
+    ],
     key: KeyOption = None,
     passphrase: PassphraseOption = False,
     output: Annotated[
@@ -396,6 +454,11 @@ def dec(
     ] = Quality.BEST,
     own_zoo: ZooOption = None,
     provider: ProviderOption = Provider.AUTO,
+    glob: GlobOption = None,
+    on_error: OnErrorOption = None,
+    workers: WorkersOption = None,
+    distributor: DistributorOption = None,
+    scheduler: SchedulerOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -410,7 +473,20 @@ def dec(
     imgcrypt dec photo.jpg.imgc -k key.txt               -> photo.jpg
     imgcrypt dec photo.jpg.imgc -p -o back.png
     imgcrypt dec damaged.png.imgc -k key.txt --recover   what is left of it; exit code 3 or 4
+    imgcrypt dec vault/ -o photos/ -k key.txt            a folder; again, and it does what is new or changed
     """
+    how = _How(glob, on_error, workers, distributor, scheduler)
+    if _are_many(sources, output, how):
+        if recover:
+            raise typer.BadParameter("it opens one file: name the damaged one alone", param_hint="--recover")
+        settings = {
+            "quality": quality.value,
+            "written": None if written is None else f".{written}",
+            "provider": provider.value,
+        }
+        _many("decrypt", sources, output, key, passphrase, settings, force, how, quiet, as_json)
+        return
+    file = sources[0]
     _check_json(as_json, output or naming.encrypted(file))
     key_files = keychoice.key_files(key, passphrase, file)
     inputs = [file, *key_files]
@@ -545,6 +621,29 @@ def repair(
     files.write(target, mended, force or in_place)
     if mended != data:
         say(f"{file} -> {target}: repaired, {_bytes(len(mended))}")
+
+
+@app.command(epilog=EXIT_CODES)
+def verify(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="what enc or dec wrote to; a path or URL")],
+    key: KeyOption = None,
+    passphrase: PassphraseOption = False,
+    on_error: OnErrorOption = None,
+    workers: WorkersOption = None,
+    distributor: DistributorOption = None,
+    scheduler: SchedulerOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a folder of many files against its manifests, and with a key that every file opens.
+
+    \b
+    imgcrypt verify vault/               all is there, and as it was written
+    imgcrypt verify vault/ -k key.txt    and it opens
+    """
+    how = _How(None, on_error, workers, distributor, scheduler)
+    with_key = {"opened": bool(key or passphrase)}
+    _many("verify", [], folder, key, passphrase, with_key, False, how, quiet, as_json)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -702,6 +801,73 @@ def bench(context: typer.Context) -> None:
     from imgcrypt.bench import cli
 
     cli.app(context.args, prog_name=context.command_path)
+
+
+class _How(NamedTuple):
+    """The options of many files."""
+
+    glob: str | None
+    on_error: OnError | None
+    workers: int | None
+    distributor: Distributor | None
+    scheduler: str | None
+
+
+def _are_many(sources: list[str], output: str | None, how: _How) -> bool:
+    """Whether imgcrypt.batch is to work on the sources: on everything but one file of this machine."""
+    names = [*sources, output or ""]
+    if len(sources) > 1 or Path(sources[0]).is_dir() or any("://" in name for name in names):
+        if files.STANDARD in names:
+            raise typer.BadParameter("standard input and output are for one file alone", param_hint=files.STANDARD)
+        if not output:
+            raise typer.BadParameter("name the folder that all goes to, a path or URL", param_hint="-o")
+        return True
+    for name, value in how._asdict().items():
+        if value is not None:
+            hint = f"--{name.replace('_', '-')}"
+            raise typer.BadParameter("it is for several files, a folder or a URL", param_hint=hint)
+    return False
+
+
+def _many(
+    action: str,
+    sources: list[str],
+    target: str | None,
+    key: list[str] | None,
+    passphrase: bool,
+    settings: dict[str, Any],
+    force: bool,
+    how: _How,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Have imgcrypt.batch do it. Its processes are handed the key; Dask's workers read the key's file themselves."""
+    key_files = keychoice.key_files(key, passphrase, "")
+    secret: Key | str | None = None
+    if action != "verify" or settings["opened"]:
+        keychoice.check(key_files, passphrase)
+        if len(key_files) + passphrase > 1:
+            raise typer.BadParameter("one key is taken for many files", param_hint="-k")
+        if how.distributor is not Distributor.DASK:
+            confirm = action == "encrypt"
+            secret = keychoice.load(key_files[0]) if key_files else keychoice.passphrase(confirm)
+        elif key == [files.STANDARD]:
+            raise typer.BadParameter("Dask's workers read the key from a file of theirs: name it", param_hint="-k")
+        elif key:
+            secret = key_files[0]
+    from imgcrypt import batch
+    from imgcrypt.batch import command
+
+    def start(report: Callable[[Progress], None]) -> Iterator[Result]:
+        options = settings | {"workers": how.workers, "scheduler": how.scheduler, "progress": report}
+        options |= {"distributor": (how.distributor or Distributor.PROCESSES).value}
+        options |= {"on_error": (how.on_error or OnError.RECORD).value}
+        if action == "verify":
+            return batch.verify(target or "", secret, **options)
+        run_ = batch.encrypt if action == "encrypt" else batch.decrypt
+        return run_(sources, target or "", secret, force=force, glob=how.glob, **options)
+
+    command.follow(start, quiet, as_json)
 
 
 def _warm_up(everything: bool = False) -> None:

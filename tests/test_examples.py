@@ -121,6 +121,52 @@ def test_camera_at_a_shell() -> None:
     assert done.stdout.count("dB") == 2
 
 
+def test_cluster() -> None:
+    for needed in ("distributed", "moto", "s3fs"):
+        pytest.importorskip(needed, reason=MISSING)
+    done = subprocess.run([sys.executable, EXAMPLES / "cluster.py"], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "photos/1/0050.png" in done.stdout
+    assert "{'done': 99, 'failed': 1, 'same': 99}" in done.stdout
+
+
+def test_service_under_two_workers(picture: Callable[..., Any], tmp_path: Path) -> None:
+    """Uploads at once to two processes, which share nothing but the folder and the key's file."""
+    pytest.importorskip("fastapi", reason=MISSING)
+    uvicorn, httpx = (pytest.importorskip(name, reason=MISSING) for name in ("uvicorn", "httpx2"))
+    assert uvicorn
+    import concurrent.futures
+    import socket
+    import time
+
+    Key.generate().save(tmp_path / "key.txt")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "service:app", "--workers", "2"]
+    environment = os.environ | {"VAULT": str(tmp_path), "VAULT_KEY_FILE": str(tmp_path / "key.txt")}
+    with (
+        subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=subprocess.DEVNULL) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http,
+    ):
+        try:
+            for _ in range(600):
+                try:
+                    assert http.get("/pictures/none").status_code == 404
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            names = [f"picture{number}" for number in range(12)]
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                data = png(picture(40, 60))
+                answers = list(pool.map(lambda name: http.post(f"/pictures/{name}", content=data), names))
+                assert [answer.status_code for answer in answers] == [201] * 12
+                answers = list(pool.map(lambda name: http.get(f"/pictures/{name}"), names))
+                assert [answer.status_code for answer in answers] == [200] * 12
+        finally:
+            server.terminate()
+
+
 def test_notebook() -> None:
     pytest.importorskip("ipykernel", reason=MISSING)
     nbclient = pytest.importorskip("nbclient", reason=MISSING)

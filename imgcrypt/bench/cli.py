@@ -220,6 +220,25 @@ def timing(
 
 
 @app.command()
+def batch(
+    size: Annotated[int, typer.Option(help="pixels a side")] = 512,
+    count: Annotated[int, typer.Option(min=1, help="files")] = 200,
+    growth: Annotated[str, typer.Option(help="numbers of files, to show how time and memory grow")] = "",
+    dask: Annotated[bool, typer.Option(help="measure Dask too")] = True,
+    json: JsonOption = None,
+) -> None:
+    """Time many files by processes and by Dask, beside one call times the cores and AES-256-GCM."""
+    _check(json)
+    from imgcrypt.bench import batch as bench
+    from imgcrypt.bench.common import finish
+
+    numbers = [_number(text, "--growth") for text in _list(growth)]
+    result = bench.run(size, count, numbers, dask, _say)
+    settings = {"size": size, "count": count, "growth": numbers, "dask": dask}
+    finish("batch", settings, result, bench.tables(result), json)
+
+
+@app.command()
 def attack(
     images: Annotated[
         str | None, typer.Option(metavar="DIR", help="folder of pictures [default: the bundled one, and made ones]")

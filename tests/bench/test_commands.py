@@ -155,3 +155,14 @@ def test_expected_errors_are_one_line():
 def test_help_loads_nothing_heavy():
     code = "import sys, imgcrypt.bench.cli; print([m for m in ('numpy', 'numba', 'cv2', 'rich') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_batch(tmp_path):
+    results, printed = run(tmp_path, "batch", "--size", "64", "--count", "6", "--no-dask", "--growth", "4,8")
+    assert [each["files"] for each in results["growth"]] == [4, 8]
+    for each in [*results["runs"], *results["growth"]]:
+        assert 0 < each["first_seconds"] <= each["seconds"]
+        assert each["files_per_second"] == pytest.approx(each["files"] / each["seconds"])
+        assert each["megapixels_per_second"] == pytest.approx(each["files_per_second"] * 64 * 64 / 1e6)
+    assert results["aes"]["median"] > results["single"]["median"] > 0
+    assert "computed" in printed

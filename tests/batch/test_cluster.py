@@ -1,0 +1,92 @@
+"""Shards by Dask: the key is not in what is sent, and a worker that is killed costs nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import imgcrypt
+from imgcrypt import ImgcryptError, Key, batch
+
+distributed = pytest.importorskip("distributed", reason="this test needs Dask: pip install imgcrypt[dask]")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as own:
+        yield own
+
+
+@pytest.fixture
+def photos(tmp_path: Path, picture: Callable[..., Any]) -> Path:
+    (tmp_path / "photos").mkdir()
+    for number in range(40):
+        Image.fromarray(np.roll(picture(200, 200), number, 1)).save(tmp_path / "photos" / f"{number}.png")
+    for number in range(4):
+        (tmp_path / "photos" / f"{number}.png").write_bytes(b"broken")
+    return tmp_path / "photos"
+
+
+def test_a_worker_is_killed_and_the_key_is_in_nothing_that_is_sent(
+    cluster: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Key.generate()
+    key.save(tmp_path / "key.txt")
+    sent: list[bytes] = []
+    from distributed.comm import tcp
+
+    whole = tcp.to_frames
+
+    async def to_frames(*arguments: Any, **options: Any) -> Any:
+        frames = await whole(*arguments, **options)
+        sent.extend(bytes(frame) for frame in frames)
+        return frames
+
+    monkeypatch.setattr(tcp, "to_frames", to_frames)
+    results = batch.encrypt(
+        photos,
+        tmp_path / "vault",
+        tmp_path / "key.txt",
+        raw=True,
+        distributor="dask",
+        scheduler=cluster.scheduler_address,
+    )
+    found = [next(results)]
+    os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+    found += list(results)
+    assert len({result.name for result in found}) == len(found) == 40
+    assert sum(result.status == "failed" for result in found) == 4
+    assert sum(result.status == "done" for result in found) == 36
+    everything = b"".join(sent)
+    assert b"key.txt" in everything, "the probe sees what is sent"
+    for secret in (key.secret, key.secret.hex().encode(), key.text().removeprefix("imgcrypt-key-1-").encode()):
+        assert secret not in everything
+    for result in found:
+        if result.status == "done":
+            blob = (tmp_path / "vault" / str(result.target)).read_bytes()
+            assert (imgcrypt.decrypt(blob, key) == imgcrypt.read(result.source).pixels).all()
+
+
+def test_what_dask_does_not_do(cluster: Any, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImgcryptError, match="not sent through Dask"):
+        batch.encrypt(photos, tmp_path / "vault", Key.generate(), distributor="dask")
+    with pytest.raises(ImgcryptError, match="no Dask cluster"):
+        list(batch.encrypt(photos, tmp_path / "vault", distributor="dask", scheduler="nonsense"))
+    with pytest.raises(ImgcryptError, match="key"):
+        list(
+            batch.encrypt(
+                photos,
+                tmp_path / "vault",
+                tmp_path / "nowhere.txt",
+                distributor="dask",
+                scheduler=cluster.scheduler_address,
+            )
+        )
