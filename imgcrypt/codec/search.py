@@ -31,7 +31,7 @@ MOST = 16
 """Low bits that a layer leaves open."""
 ROUNDS = 6
 """Of choosing layers that end where they should."""
-SPARSE = 0.45
+SPARSE = 0.62
 """Of the bytes up to its end: a layer that takes less may as well say one bit more."""
 SLACK = 0.01
 """Of the bytes that may stay free."""
