@@ -78,7 +78,9 @@ class Trial:
                 now = min(round(math.log2(step / picture.size(whole.step))), MOST)
                 if 0 < now < min(opens.values(), default=MOST + 1):
                     opens[i] = now
-            layers = picture.encode(whole, (*opens.values(), 0))
+            # One more costs less than none where many bits are left: what is around a coefficient then tells more.
+            between = [1] if min(opens.values(), default=0) > 2 else []
+            layers = picture.encode(whole, (*opens.values(), *between, 0))
             lengths = itertools.accumulate(map(len, layers))
             changed = False
             for i, length in zip(opens, lengths, strict=False):
