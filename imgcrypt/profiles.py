@@ -37,7 +37,7 @@ class Profile(NamedTuple):
 
 NONE = Profile((1 / 24,), (None, 0), 64 * 1024, 1)
 LIGHT = Profile((1 / 128,), (3 / 4, 1 / 20), 1024, 1)
-STRONG = Profile((1 / 64, 1 / 8, 1 / 2), (3 / 4, 1 / 2, 1 / 4, 1 / 20), 1024, LEAST_CUT)
+STRONG = Profile((1 / 40, 0.13, 0.66), (3 / 4, 1 / 2, 1 / 4, 1 / 20), 1024, LEAST_CUT)
 NAMES = {"none": NONE, "light": LIGHT, "strong": STRONG}
 DEFAULT = "light"
 
