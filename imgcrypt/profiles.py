@@ -20,6 +20,8 @@ BESIDE = 2
 """Packets that headers and front are as long as, about: what a cut takes is a share of these too."""
 PREVIEW_BYTES = 32 * 1024
 """The first of several parts has no more."""
+LEAST_FRONT = 160
+"""Bytes that a preview takes at least: fewer show nothing."""
 LEAST_PAYLOAD = 64
 """Bytes that a payload gets, however little room there is."""
 
@@ -62,8 +64,10 @@ def lay_out(profile: Profile, payload_bytes: int, layered: bool) -> Layout:
         layered: whether its first bytes are of use alone; else it is one part.
     """
     ends = [int(share * payload_bytes) for share in profile.ends] if layered else []
-    if ends:
-        ends[0] = min(ends[0], PREVIEW_BYTES)
+    if ends and ends[0] < LEAST_FRONT and (profile.losses[0] is None or payload_bytes < 16 * LEAST_FRONT):
+        ends = ends[1:]  # what so few bytes show is not worth what they cost
+    elif ends:
+        ends[0] = min(max(ends[0], LEAST_FRONT), PREVIEW_BYTES)
     ends = [*dict.fromkeys(end for end in ends if end), payload_bytes]
     losses = profile.losses[len(profile.losses) - len(ends) :]
     lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]

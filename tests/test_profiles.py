@@ -79,12 +79,10 @@ def test_length_of_a_file_follows_from_that_of_the_payload(profile: Profile, len
 @given(SHARES, LENGTHS, st.booleans())
 def test_everything_survives_the_share_that_was_asked_for(loss: float, length: int, layered: bool) -> None:
     layout = profiles.lay_out(profiles.surviving(loss), length, layered)
-    # One more than the share, since a cut seldom begins and ends between two packets.
     assert layout.packets >= LEAST_CUT
     assert lost(layout) >= math.ceil(loss * layout.packets)
-    assert lost(layout) >= math.ceil(loss * layout.packets) + 1 or layout.metadata_needed == 1
-    # And no more than that is paid for.
-    assert lost(layout) <= loss * layout.packets + 2
+    # And no more is paid for than a cut of so much of the whole file takes.
+    assert lost(layout) <= loss * (layout.packets + profiles.BESIDE) + 1
 
 
 @pytest.mark.parametrize("loss", [0.05, 0.25, 0.5, 0.9])
