@@ -124,10 +124,10 @@ def test_camera_at_a_shell() -> None:
 def test_cluster() -> None:
     for needed in ("distributed", "moto", "s3fs"):
         pytest.importorskip(needed, reason=MISSING)
-    done = subprocess.run([sys.executable, EXAMPLES / "cluster.py"], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, EXAMPLES / "cluster.py", "15"], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    assert "photos/1/0050.png" in done.stdout
-    assert "{'done': 99, 'failed': 1, 'same': 99}" in done.stdout
+    assert "photos/0/0010.png" in done.stdout
+    assert "{'done': 14, 'failed': 1, 'same': 14}" in done.stdout
 
 
 def test_service_under_two_workers(picture: Callable[..., Any], tmp_path: Path) -> None:

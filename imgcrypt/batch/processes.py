@@ -30,7 +30,7 @@ DEATHS = 2
 READY, DONE = "ready", "done"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class _Process:
     process: Any
     connection: Connection
@@ -66,7 +66,9 @@ def run(
                     break
                 mine = idle.pop() if idle else _start(job, keys, every)
                 mine.number, mine.rest = shard.number, collections.deque(shard.items)
-                mine.connection.send(shard)
+                # If it is dead, that shows where it is listened to.
+                with contextlib.suppress(OSError):
+                    mine.connection.send(shard)
             if not any(each.rest for each in every.values()) and ended and not again:
                 return
             for connection in wait(list(every), LOOK):
@@ -75,6 +77,8 @@ def run(
                     message = mine.connection.recv()
                 except (EOFError, OSError):
                     _end(mine, every)
+                    if mine in idle:
+                        idle.remove(mine)
                     if not mine.ready:
                         raise ImgcryptError(
                             "a worker process ended as it started; a program that calls this needs "
@@ -121,7 +125,8 @@ def _start(job: Job, keys: Sequence[Key], every: dict[Connection, _Process]) -> 
     with _ignored_here_and_inherited():
         process.start()
     theirs.close()
-    ours.send_bytes(hold.to_bytes(keys))
+    with contextlib.suppress(OSError):
+        ours.send_bytes(hold.to_bytes(keys))
     started = every[ours] = _Process(process, ours)
     return started
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import imgcrypt
-from imgcrypt import cipher, container, envelope, pictures
-from imgcrypt.bench import attack, cryptanalysis
+from imgcrypt import cipher, container, envelope, pictures, profiles
+from imgcrypt.bench import attack, cryptanalysis, subjects
 from imgcrypt.bench.cli import app
 from imgcrypt.bench.common import BenchError
 from imgcrypt.container import Content, Mode, Suite
@@ -235,10 +235,10 @@ def test_victims_differ_in_what_they_bind():
 def test_ciphertext_is_that_of_the_file():
     (message,) = messages(1, 70000)
     key, secrets = RawKey(KEY), envelope.Secrets(bytes(32), bytes(32))
-    content = Content(Suite.CHAOS, Mode.RAW, 1, 70000, 1, 1, None, 10)
-    file = envelope.seal(message, content, key, secrets)
-    image_key, _ = envelope.image_keys(container.parse(file), secrets.file_key)
-    assert (attack._ciphertext(file) == cipher.encipher(message, image_key)).all()
+    content = Content(Suite.CHAOS, Mode.RAW, 1, 70000, 1, 1, None)
+    file = envelope.seal(message, content, profiles.lay_out(profiles.NONE, 70000, False), key, secrets)
+    image_key = envelope.part_key(container.parse(file), secrets.file_key, 0)
+    assert (subjects.ciphertext(file) == cipher.encipher(message, image_key)).all()
 
 
 def folder_of(tmp_path, *shapes):

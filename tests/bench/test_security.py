@@ -179,23 +179,28 @@ def test_a_cipher_that_does_nothing_fails(folder: Path, monkeypatch: pytest.Monk
 def test_what_is_measured_is_the_released_cipher(form: str) -> None:
     subject, secrets = make(form), subjects.draw(np.random.default_rng(1))
     blob = subjects.seal(subject, subject.payload, secrets)
-    header, payload = envelope.open_(blob, subjects.KEY)
+    header, payload, _ = envelope.open_(blob, subjects.KEY)
     assert (payload == subject.payload).all()
     assert (header.salt, header.suite) == (secrets.salt, container.Suite.CHAOS)
     found = subjects.ciphertext(blob)
     assert (found == subjects.chaos(subject, subject.payload, secrets)).all()
-    image_key, _ = envelope.image_keys(header, secrets.file_key)
-    assert (cipher.decipher(found, image_key) == subject.payload).all()
+    parts = subjects.enciphered(blob)
+    opened = [cipher.decipher(part, envelope.part_key(header, secrets.file_key, i)) for i, part in enumerate(parts)]
+    assert (np.concatenate(opened) == subject.payload).all()
+    # All of it, and parity, but neither tags nor what fills up shares.
+    assert len(found) >= sum(map(len, parts))
+    assert len(found) <= header.packets * (header.packet_bytes - container.TAG_BYTES)
     back = imgcrypt.decrypt(blob, subjects.KEY, provider="cpu")
     assert back.shape == subject.picture.shape
     assert (back == subject.picture).all() == (form == subjects.DIRECT)
 
 
-def test_ciphertext_leaves_out_the_tags_of_every_chunk() -> None:
-    subject, secrets = make(subjects.DIRECT, side=200), subjects.draw(np.random.default_rng(1))
-    assert subject.payload.size > 1 << container.CHUNK_EXPONENT
+def test_ciphertext_leaves_out_the_tags_of_every_packet() -> None:
+    subject, secrets = make(subjects.DIRECT, side=301), subjects.draw(np.random.default_rng(1))
     blob = subjects.seal(subject, subject.payload, secrets)
-    image_key, _ = envelope.image_keys(container.parse(blob), secrets.file_key)
+    header = container.parse(blob)
+    assert header.packets > 1
+    image_key = envelope.part_key(header, secrets.file_key, 0)
     assert (subjects.ciphertext(blob) == cipher.encipher(subject.payload, image_key)).all()
 
 

@@ -88,7 +88,7 @@ def written(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coldstart, "run", fake_cold_start)
         patch.setattr(quality, "run", fake_quality)
-        for name, strength in (("GAUSSIAN", 0.2), ("SALT_AND_PEPPER", 0.01), ("CUTS", 1 / 4)):
+        for name, strength in (("GAUSSIAN", 0.2), ("SALT_AND_PEPPER", 0.01), ("LOSSES", 1 / 4)):
             patch.setattr(robustness, name, (strength,))
         patch.setattr(report, "Effort", lambda: TINY)
         options = ["-o", str(folder / "r.html"), "--png", str(folder / "png"), "--json", str(folder / "r.json")]
@@ -151,6 +151,7 @@ def test_pictures_are_in_the_page_and_in_the_folder(written, text):
         assert min(errors) < (12 if len(data) > page.LARGE else 0.001)
     assert {"stages-lena.png", "branches.png", "scatter-lena.png", "histograms-lena.png"} < set(files)
     assert {"robustness-gaussian-noise.png", "robustness-salt-and-pepper.png", "robustness-cut.png"} < set(files)
+    assert "robustness-losses.png" in files
     assert {"attacks.png", "black-white.png", "timing.png", "cipher-speed.png", "quality.png"} < set(files)
     for data in files.values():
         assert data.startswith(b"\x89PNG\r\n\x1a\n")
@@ -319,14 +320,10 @@ def test_histograms_of_gray_and_color_have_scales_of_their_own():
 def test_a_picture_that_is_not_there_is_no_white_tile():
     """What a figure shows is asked for by the keys under which it was kept: one that differs is an error."""
     opened = robustness.Opened(
-        "waves", "gray", "net", robustness.CUT, 0.5, "middle", "cut 1/2, middle", 0.5, 0.5, 20.0, 0.9,
-        10.0, 0.5,
+        "waves", "gray", "net", robustness.CUT, 0.5, "middle", "cut 50.0%", 0.5, 20.0, True, 4, 2,
     )  # fmt: skip
-    shown = {
-        robustness.Shown("waves", "gray", "net", opened.label, path): waves(20, 1)
-        for path in (robustness.RECOVERED, robustness.BELIEVED)
-    }
-    assert figures.damage([opened], shown, ("waves", "gray"), robustness.CUT).axes
-    del shown[robustness.Shown("waves", "gray", "net", opened.label, robustness.RECOVERED)]
+    shown = {robustness.Shown("waves", "net", opened.label, "middle"): waves(20, 1)}
+    assert figures.damage([opened], shown, "waves", robustness.CUT).axes
+    assert figures.losses([opened]).axes
     with pytest.raises(KeyError):
-        figures.damage([opened], shown, ("waves", "gray"), robustness.CUT)
+        figures.damage([opened], {}, "waves", robustness.CUT)
