@@ -16,6 +16,7 @@ import imgcrypt
 from imgcrypt import Identity, ImgcryptError, Key, batch
 from imgcrypt.batch import hold, manifest, stores
 from imgcrypt.cli import app
+from imgcrypt.runtime import zoo
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_several_keys_by_files_and_pipe(photos: Path, tmp_path: Path, monkeypatc
     assert all(result.digest for result in results)
     for key in (me, own):
         assert only(batch.verify(vault, key, opened=True, workers=0)) == {"done"}
-    assert only(batch.decrypt(vault, tmp_path / "back", [Key.generate(), me], workers=1)) == {"done"}
+    assert only(batch.decrypt(vault, tmp_path / "back", [Key.generate(), me], workers=0)) == {"done"}
     assert same(photos, tmp_path / "back")
 
 
@@ -119,6 +120,21 @@ def test_protection_damage_and_the_account_of_it(photos: Path, tmp_path: Path) -
     assert only(r for r in batch.verify(vault, key, opened=True, workers=0) if r.name == file.name) == {"failed"}
     file.write_bytes(whole[: len(whole) // 3])
     assert only(r for r in batch.verify(vault, key, opened=True, workers=0) if r.name == file.name) == {"failed"}
+
+
+def test_workers_take_nets_from_the_zoo_that_is_named(photos: Path, tmp_path: Path) -> None:
+    own = tmp_path / "zoo"
+    own.mkdir()
+    entry = next(each for each in json.loads((zoo.FOLDER / "manifest.json").read_text()) if each["layout"] == "layers")
+    (own / "manifest.json").write_text(json.dumps([entry | {"name": "mine"}]))
+    file = entry["reconstructor"]["file"]
+    (own / file).write_bytes((zoo.FOLDER / file).read_bytes())
+    key, vault = Key.generate(), tmp_path / "vault"
+    with pytest.raises(ImgcryptError, match="no net is called"):
+        batch.encrypt(photos, vault, key, net="mine")
+    assert only(batch.encrypt(photos, vault, key, net="mine", zoo=own, workers=1)) == {"done"}
+    assert imgcrypt.inspect((vault / "0.png.imgc").read_bytes()).net == "mine"
+    assert only(batch.decrypt(vault, tmp_path / "back", key, zoo=own, workers=0)) == {"done"}
 
 
 @pytest.mark.usefixtures("no_keys")
