@@ -311,6 +311,17 @@ def enc(
     imgcrypt enc photo.jpg -r age1... -r team.txt           for those who have the private keys
     imgcrypt enc photos/ -o vault/ -k key.txt               a folder; again, and it does what is new or changed
     """
+    chosen = (rate, target_psnr, net) != (None, None, None)
+    if (lossless or raw) and chosen:
+        raise typer.BadParameter(
+            "it keeps every sample: leave out --rate, --target-psnr and --net", param_hint="--lossless"
+        )
+    if exact and (lossless or raw or chosen or strip or frame is not None):
+        raise typer.BadParameter("it keeps the file as it is: leave out all that would change it", param_hint="--exact")
+    if rate is not None and target_psnr is not None:
+        raise typer.BadParameter("leave out --rate, which it finds", param_hint="--target-psnr")
+    if survive is not None and (protect is not None or not 0 < survive <= 0.9):
+        raise typer.BadParameter("a share up to 0.9, and no --protect beside it", param_hint="--survive")
     how = _How(glob, on_error, workers, distributor, scheduler)
     if _are_many(sources, output, how):
         settings = {
@@ -324,9 +335,12 @@ def enc(
             "frame": frame,
             "max_pixels": max_pixels,
             "suite": suite.value,
+            "protection": None if protect is None else protect.value,
+            "survive": survive,
+            "zoo": own_zoo,
             "provider": provider.value,
         }
-        _many("encrypt", sources, output, key, passphrase, settings, force, how, quiet, as_json)
+        _many("encrypt", sources, output, key, recipient, passphrase, settings, force, how, quiet, as_json)
         return
     picture = sources[0]
     target = naming.encrypted(picture) if output is None else output
@@ -335,17 +349,6 @@ def enc(
             f"a ciphertext named {suffix} would be recompressed or refused as a picture; name it {naming.SUFFIX}",
             param_hint="-o",
         )
-    chosen = (rate, target_psnr, net) != (None, None, None)
-    if (lossless or raw) and chosen:
-        raise typer.BadParameter(
-            "it keeps every sample: leave out --rate, --target-psnr and --net", param_hint="--lossless"
-        )
-    if exact and (lossless or raw or chosen or strip or frame is not None):
-        raise typer.BadParameter("it keeps the file as it is: leave out all that would change it", param_hint="--exact")
-    if rate is not None and target_psnr is not None:
-        raise typer.BadParameter("leave out --rate, which it finds", param_hint="--target-psnr")
-    if survive is not None and (protect is not None or not 0 < survive <= 0.9):
-        raise typer.BadParameter("a share up to 0.9, and no --protect beside it", param_hint="--survive")
     _check_json(as_json, target)
     key_files = keychoice.key_files(key, passphrase or bool(recipient), picture)
     keychoice.check(key_files, passphrase or bool(recipient))
@@ -355,6 +358,7 @@ def enc(
     tell = _nothing if quiet or as_json else say
 
     import imgcrypt
+    from imgcrypt import proving
 
     protection = None if protect is None else checked.protection(protect)
     data = files.read(picture, files.MOST_BYTES if exact else most_bytes(max_pixels))
@@ -362,13 +366,13 @@ def enc(
     if exact:
         whom += [keychoice.passphrase(confirm=True)] if passphrase else []
         loading.wait(tell)
-        own, keys = _proving(whom)
+        own, keys = proving.provers(whom)
         blob = imgcrypt.encrypt_bytes(
             data, [*own, *whom], name=name, suite=checked.suite(suite), protection=protection, survive=survive
         )
         if imgcrypt.decrypt_bytes(blob, keys).data != data:
             raise ImgcryptError("the encrypted file does not open to the same bytes: nothing was written; report this")
-        blob = imgcrypt.rewrap(blob, own, remove=own) if own else blob
+        blob = proving.finished(blob, own)
         files.write(target, blob, force)
         tell(f"{picture} -> {target}: {_bytes(len(data))} -> {_bytes(len(blob))}, comes back exactly as it is")
         _print_json(as_json, picture, target, imgcrypt.inspect(blob), {"notes": []})
@@ -386,7 +390,7 @@ def enc(
     subject: Image | Picture = read.pixels if strip else read
     whom += [keychoice.passphrase(confirm=True)] if passphrase else []
     loading.wait(tell)
-    own, keys = _proving(whom)
+    own, keys = proving.provers(whom)
     started = time.perf_counter()
     blob = imgcrypt.encrypt(
         subject,
@@ -408,7 +412,7 @@ def enc(
     keeps = lossless or raw
     if (keeps and not (back.pixels == read.pixels).all()) or (not strip and back.metadata != read.metadata):
         raise ImgcryptError("the encrypted picture does not open to the same again: nothing was written; report this")
-    blob = imgcrypt.rewrap(blob, own, remove=own) if own else blob
+    blob = proving.finished(blob, own)
     files.write(target, blob, force)
 
     info = imgcrypt.inspect(blob)
@@ -482,9 +486,10 @@ def dec(
         settings = {
             "quality": quality.value,
             "written": None if written is None else f".{written}",
+            "zoo": own_zoo,
             "provider": provider.value,
         }
-        _many("decrypt", sources, output, key, passphrase, settings, force, how, quiet, as_json)
+        _many("decrypt", sources, output, key, None, passphrase, settings, force, how, quiet, as_json)
         return
     file = sources[0]
     _check_json(as_json, output or naming.encrypted(file))
@@ -594,7 +599,10 @@ def preview(
 
 @app.command(epilog=EXIT_CODES)
 def repair(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="the damaged file; - is standard input")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="damaged files, of a folder all .imgc in and below it; or - alone"),
+    ],
     key: KeyOption = None,
     passphrase: PassphraseOption = False,
     output: Annotated[
@@ -603,24 +611,46 @@ def repair(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Write FILE as it was, byte for byte, where its parity mends the damage. It takes a key that opens it."""
+    """Write FILEs as they were, byte for byte, where their parity mends the damage. It takes a key that opens them."""
+    several = len(names) > 1 or Path(names[0]).is_dir()
+    if several and (output is not None or files.STANDARD in names):
+        raise typer.BadParameter("several files are repaired in their places: leave out -o and -", param_hint="-o")
+    file = names[0]
+    key_files = keychoice.key_files(key, passphrase, file)
+    found = [str(path) for name in names for path in files.below(name, naming.SUFFIX)] if several else [file]
+    target = file if output is None else output
+    in_place = output is None and file != files.STANDARD
+    if not several:
+        files.check_output(target, force or in_place, [] if in_place else [file, *key_files])
+    keys = _openers(key_files, passphrase)
+    if not several:
+        if not _repair(file, target, keys, force or in_place):
+            say(f"{file}: nothing is damaged")
+        return
+    repaired = failed = 0
+    for each in found:
+        try:
+            repaired += _repair(each, each, keys, force=True)
+        except ImgcryptError as error:
+            say(f"imgcrypt: {error}")
+            failed += 1
+    say(f"{len(found)} files: {repaired} repaired, {len(found) - repaired - failed} whole, {failed} failed")
+    if failed:
+        raise typer.Exit(exitcodes.ERROR)
+
+
+def _repair(file: str, target: str, keys: list[Key], force: bool) -> bool:
+    """Whether there was anything to repair."""
     import imgcrypt
 
-    target = file if output is None else output
-    key_files = keychoice.key_files(key, passphrase, file)
-    in_place = output is None and file != files.STANDARD
-    files.check_output(target, force or in_place, [] if in_place else [file, *key_files])
-    keys = _openers(key_files, passphrase)
     data = files.read(file)
     with _named(file, recover=False):
         mended = imgcrypt.repair(data, keys)
-    if mended == data:
-        say(f"{file}: nothing is damaged")
-        if in_place:
-            return
-    files.write(target, mended, force or in_place)
+    if mended != data or target != file or file == files.STANDARD:
+        files.write(target, mended, force)
     if mended != data:
         say(f"{file} -> {target}: repaired, {_bytes(len(mended))}")
+    return mended != data
 
 
 @app.command(epilog=EXIT_CODES)
@@ -643,7 +673,7 @@ def verify(
     """
     how = _How(None, on_error, workers, distributor, scheduler)
     with_key = {"opened": bool(key or passphrase)}
-    _many("verify", [], folder, key, passphrase, with_key, False, how, quiet, as_json)
+    _many("verify", [], folder, key, None, passphrase, with_key, False, how, quiet, as_json)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -834,6 +864,7 @@ def _many(
     sources: list[str],
     target: str | None,
     key: list[str] | None,
+    recipient: list[str] | None,
     passphrase: bool,
     settings: dict[str, Any],
     force: bool,
@@ -841,20 +872,23 @@ def _many(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Have imgcrypt.batch do it. Its processes are handed the key; Dask's workers read the key's file themselves."""
-    key_files = keychoice.key_files(key, passphrase, "")
-    secret: Key | str | None = None
+    """Have imgcrypt.batch do it. Its processes are handed the keys; Dask's workers read the keys' files themselves."""
+    key_files = keychoice.key_files(key, passphrase or bool(recipient), "")
+    whom: list[Key | Recipient | str] = []
     if action != "verify" or settings["opened"]:
-        keychoice.check(key_files, passphrase)
-        if len(key_files) + passphrase > 1:
-            raise typer.BadParameter("one key is taken for many files", param_hint="-k")
+        keychoice.check(key_files, passphrase or bool(recipient))
+        whom += keychoice.recipients(recipient)
         if how.distributor is not Distributor.DASK:
-            confirm = action == "encrypt"
-            secret = keychoice.load(key_files[0]) if key_files else keychoice.passphrase(confirm)
-        elif key == [files.STANDARD]:
+            whom += map(keychoice.load, key_files)
+            whom += [keychoice.passphrase(confirm=action == "encrypt")] if passphrase else []
+        elif files.STANDARD in key_files:
             raise typer.BadParameter("Dask's workers read the key from a file of theirs: name it", param_hint="-k")
+        elif passphrase and (key_files or whom):
+            raise typer.BadParameter(
+                "Dask's workers take the passphrase of their environment, and no key beside it", param_hint="-p"
+            )
         elif key:
-            secret = key_files[0]
+            whom += key_files
     from imgcrypt import batch
     from imgcrypt.batch import command
 
@@ -863,9 +897,9 @@ def _many(
         options |= {"distributor": (how.distributor or Distributor.PROCESSES).value}
         options |= {"on_error": (how.on_error or OnError.RECORD).value}
         if action == "verify":
-            return batch.verify(target or "", secret, **options)
+            return batch.verify(target or "", whom or None, **options)
         run_ = batch.encrypt if action == "encrypt" else batch.decrypt
-        return run_(sources, target or "", secret, force=force, glob=how.glob, **options)
+        return run_(sources, target or "", whom or None, force=force, glob=how.glob, **options)
 
     command.follow(start, quiet, as_json)
 
@@ -1018,15 +1052,6 @@ def _encode(image: Image, targets: list[Target], said: Metadata) -> tuple[Target
         with contextlib.suppress(ImageError):
             return target, pictures.encode(image, target.suffix, said)
     return targets[-1], pictures.encode(image, targets[-1].suffix, said)
-
-
-def _proving(whom: list[Key | Recipient]) -> tuple[list[Key], list[Key]]:
-    """The keys that prove a new file; before them, such as are to be forgotten, if it is for others alone."""
-    from imgcrypt.keys import Key
-
-    keys = [each for each in whom if isinstance(each, Key)]
-    own = [] if keys else [Key.generate()]
-    return own, own or keys
 
 
 def _opens_with(keys: tuple[str, ...]) -> str:

@@ -19,13 +19,13 @@ class Opened(NamedTuple):
     """What is in a file, authentic.
 
     Of ``payload``, uint8 (n,), the first ``proven`` bytes count: fewer than all only if loss was allowed. ``damaged``
-    says how many of the packets were.
+    says how many of the packets were, None if nothing of the file was.
     """
 
     header: Header
     payload: Bytes
     metadata: bytes
-    damaged: int
+    damaged: int | None
     proven: int
 
 
@@ -51,7 +51,7 @@ def open_(
     """
     try:
         header, payload, metadata = envelope.open_(data, key, associated_data, out)
-        return Opened(header, payload, metadata, 0, len(payload))
+        return Opened(header, payload, metadata, None, len(payload))
     except ContainerError as error:
         # Whatever the first copy of the header seems to be: the second one may be right.
         refusal = error

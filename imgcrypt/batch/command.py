@@ -34,8 +34,9 @@ def follow(start: Callable[[Callable[[Progress], None]], Iterator[Result]], quie
         quiet: say nothing but failures.
         as_json: print each result and a summary on standard output, as JSON, one a line.
     """
-    last = Progress(0, None, 0, 0, 0, 0, 0.0)
+    last = Progress(0, None, 0, 0, 0, 0, 0.0, 0)
     failures: list[Result] = []
+    mended: list[Result] = []
     stopped = False
     with _sigterm(), _shown(quiet or as_json) as show:
 
@@ -52,9 +53,15 @@ def follow(start: Callable[[Callable[[Progress], None]], Iterator[Result]], quie
                         print(json.dumps(dataclasses.asdict(result)), flush=True)
                     if result.status == FAILED and len(failures) < SHOWN:
                         failures.append(result)
+                    if result.repaired is not None and len(mended) < SHOWN:
+                        mended.append(result)
             except BatchError:
                 # It is among the failures already.
                 stopped = True
+    for each in mended:
+        say(f"damaged: {each.source}: {_damage(each)}, and its parity mended it; make it whole by imgcrypt repair")
+    if last.repaired > len(mended):
+        say(f"damaged: {last.repaired - len(mended)} more, which --json names")
     for each in failures:
         say(f"failed: {each.source}: {each.error}")
     if last.failed > len(failures):
@@ -75,9 +82,17 @@ def summary(progress: Progress) -> str:
         parts.append(f"{progress.kept} were done before")
     if progress.skipped:
         parts.append(f"{progress.skipped} skipped, by their names no pictures of this job")
+    if progress.repaired:
+        parts.append(f"{progress.repaired} were damaged and mended")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     return f"{', '.join(parts)}; {progress.seconds:.1f} s{_speed(progress)}"
+
+
+def _damage(result: Result) -> str:
+    if not result.repaired:
+        return "it was damaged beside its packets"
+    return f"{result.repaired} of its packets {'was' if result.repaired == 1 else 'were'} damaged"
 
 
 def _speed(progress: Progress) -> str:

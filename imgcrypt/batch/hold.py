@@ -1,72 +1,104 @@
-"""Where a worker takes the key from. What is sent with a task names a place; the key itself is never in it."""
+"""Where a worker takes the keys from. What is sent with a task names places, and recipients; keys are never in it."""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from imgcrypt.errors import ImgcryptError
-from imgcrypt.keys import Key, PassphraseKey
+from imgcrypt.errors import ImgcryptError, KeyLockedError
+from imgcrypt.keys import Key, PassphraseKey, several
+from imgcrypt.recipients import Recipient
 
 KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
+LOCK_VARIABLE = "IMGCRYPT_KEY_PASSPHRASE"
+One = Key | Recipient | str | os.PathLike[str]
+KeysOrPlaces = One | Sequence[One] | None
 
 
-class KeyPlace(NamedTuple):
-    """A place of a key, as a worker sees it."""
+class Whom(NamedTuple):
+    """Whose the files are, as a worker is told it."""
 
-    kind: str
-    """``file``: on the worker's machine; ``environment``: the worker's variables name a key file or hold a passphrase;
-    ``pipe``: the process that started the worker hands it over; ``none``: no key is needed."""
-    path: str = ""
+    files: tuple[str, ...] = ()
+    """Of keys, on the worker's machine."""
+    environment: bool = False
+    """Whether the worker's variables name a key file or hold a passphrase."""
+    recipients: tuple[Recipient, ...] = ()
 
-    def load(self, handed: Key | None) -> Key | None:
-        """The key.
+    def load(self, handed: Sequence[Key]) -> tuple[Key | Recipient, ...]:
+        """Keys and recipients.
 
         Args:
-            handed: what came through the pipe.
+            handed: keys that the process which started the worker hands over.
 
         Raises:
-            ImgcryptError: there is none.
+            ImgcryptError: a key is not there.
         """
-        match self.kind:
-            case "none":
-                return None
-            case "file":
-                return Key.load(self.path)
-            case "pipe" if handed is not None:
-                return handed
-            case "environment":
-                if path := os.environ.get(KEY_VARIABLE):
-                    return Key.load(path)
-                if text := os.environ.get(PASSPHRASE_VARIABLE):
-                    return Key.from_passphrase(text)
-        raise ImgcryptError(
-            f"a worker has no key: set {KEY_VARIABLE} or {PASSPHRASE_VARIABLE} in its environment, or name a key file "
-            "that lies on its machine"
+        keys = [*handed, *map(_load, self.files)]
+        if self.environment:
+            if path := os.environ.get(KEY_VARIABLE):
+                keys.append(_load(path))
+            elif text := os.environ.get(PASSPHRASE_VARIABLE):
+                keys.append(Key.from_passphrase(text))
+            else:
+                raise ImgcryptError(
+                    f"a worker has no key: set {KEY_VARIABLE} or {PASSPHRASE_VARIABLE} in its environment, or name a "
+                    "key file that lies on its machine"
+                )
+        return (*keys, *self.recipients)
+
+
+def told(given: KeysOrPlaces, opening: bool) -> tuple[Whom, tuple[Key, ...]]:
+    """What workers are told, and the keys to hand over by a pipe.
+
+    Args:
+        given: one or several keys, recipients and names of key files; None for each worker's own environment.
+        opening: files are to be opened; recipients count for nothing then.
+
+    Raises:
+        TypeError: one is none of these, or nothing opens a file.
+        ImgcryptError: there are none.
+    """
+    if given is None:
+        return Whom(environment=True), ()
+    names, keys, recipients = [], [], []
+    for each in (given,) if isinstance(given, str | bytes | os.PathLike) else several(given):
+        if isinstance(each, Key):
+            keys.append(each)
+        elif isinstance(each, Recipient):
+            recipients.append(each)
+        elif isinstance(each, str | os.PathLike):
+            names.append(os.path.abspath(each))  # noqa: PTH100, a worker may run elsewhere
+        else:
+            raise TypeError(
+                "a key is an imgcrypt.Key, a Recipient, the name of a key file, several of these, or None, not "
+                f"{type(each).__name__}"
+            )
+    if not (names or keys or recipients):
+        raise ImgcryptError("there is no key in this sequence: give at least one, or None for the environment's")
+    if opening and not (names or keys):
+        raise TypeError(
+            "nothing here opens a file: give an imgcrypt.Key; of a Recipient, the Identity that belongs to it"
         )
+    return Whom(tuple(names), recipients=() if opening else tuple(recipients)), tuple(keys)
 
 
-def place_of(key: Key | str | os.PathLike[str] | None) -> tuple[KeyPlace, Key | None]:
-    """The place that workers are told, and the key to hand over by a pipe, if it is one."""
-    if key is None:
-        return KeyPlace("environment"), None
-    if isinstance(key, Key):
-        return KeyPlace("pipe"), key
-    if isinstance(key, (str, os.PathLike)):
-        return KeyPlace("file", os.path.abspath(key)), None  # noqa: PTH100, a worker may run elsewhere
-    raise TypeError(f"a key is an imgcrypt.Key, the name of a key file or None, not {type(key).__name__}")
-
-
-def to_bytes(key: Key | None) -> bytes:
+def to_bytes(keys: Iterable[Key]) -> bytes:
     """For a pipe between two processes, which keys refuse to be pickled for."""
-    if key is None:
-        return b""
-    return b"p" + key.secret if isinstance(key, PassphraseKey) else b"k" + key.text().encode()
+    texts = [("p", each.secret.decode()) if isinstance(each, PassphraseKey) else ("k", each.text()) for each in keys]
+    return json.dumps(texts).encode()
 
 
-def from_bytes(data: bytes) -> Key | None:
+def from_bytes(data: bytes) -> tuple[Key, ...]:
     """What :func:`to_bytes` made bytes of."""
-    if not data:
-        return None
-    text = data[1:].decode()
-    return Key.from_passphrase(text) if data[:1] == b"p" else Key.parse(text)
+    return tuple(Key.from_passphrase(text) if kind == "p" else Key.parse(text) for kind, text in json.loads(data))
+
+
+def _load(path: str) -> Key:
+    try:
+        return Key.load(path, os.environ.get(LOCK_VARIABLE) or None)
+    except KeyLockedError:
+        raise KeyLockedError(
+            f"{path}: the key is protected by a passphrase; set {LOCK_VARIABLE} in the workers' environment"
+        ) from None

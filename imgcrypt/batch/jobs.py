@@ -6,29 +6,29 @@ import collections
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from imgcrypt import inputs, threads
 from imgcrypt.batch import hold, manifest, processes, shards, stores
-from imgcrypt.batch.hold import KeyPlace
+from imgcrypt.batch.hold import KeysOrPlaces, Whom
 from imgcrypt.batch.manifest import FAILED, Result
 from imgcrypt.batch.plan import MOST, Item, Plan, Shard
 from imgcrypt.batch.shards import Job
 from imgcrypt.batch.stores import Place
 from imgcrypt.batch.work import DECRYPT, ENCRYPT, VERIFY, Settings, Worker
-from imgcrypt.errors import CancelledError, ImgcryptError
-from imgcrypt.inputs import Provider, Quality, SuiteName
+from imgcrypt.errors import CancelledError, ImgcryptError, NetError
+from imgcrypt.inputs import Protection, Provider, Quality, SuiteName
 from imgcrypt.keys import Key
 from imgcrypt.pictures import MAX_PIXELS
 from imgcrypt.progress import Event
 
 Distributor = Literal["processes", "dask"]
 OnError = Literal["record", "stop"]
-KeyOrPlace = Key | str | os.PathLike[str] | None
 Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
@@ -50,6 +50,8 @@ class Progress(NamedTuple):
     """Files that are no pictures, by their names."""
     pixels: int
     seconds: float
+    repaired: int
+    """Files that were damaged, and that their parity mended."""
 
 
 Report = Callable[[Progress], object]
@@ -69,7 +71,7 @@ class _How(NamedTuple):
 def encrypt(
     sources: Sources,
     target: str | os.PathLike[str],
-    key: KeyOrPlace = None,
+    key: KeysOrPlaces = None,
     *,
     lossless: bool = False,
     raw: bool = False,
@@ -81,6 +83,9 @@ def encrypt(
     frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
     suite: SuiteName = "hybrid",
+    protection: Protection | None = None,
+    survive: float | None = None,
+    zoo: str | os.PathLike[str] | None = None,
     provider: Provider = "auto",
     glob: str | None = None,
     force: bool = False,
@@ -101,9 +106,12 @@ def encrypt(
             several keeps its name there.
         target: path or URL of a folder, which is made.
         key: an imgcrypt.Key, which is handed to processes of this machine by a pipe, and to nobody else; the name of a
-            key file, which each worker reads on its machine; or None, and each worker reads the file that its own
-            environment names by ``IMGCRYPT_KEY_FILE``, or the passphrase in its ``IMGCRYPT_PASSPHRASE``.
-        lossless, raw, rate, target_psnr, net, suite, provider: as imgcrypt.Codec's and its ``encrypt``'s.
+            key file, which each worker reads on its machine; a Recipient, which is no secret and travels with the
+            tasks; or a sequence of such. None: each worker reads the file that its own environment names by
+            ``IMGCRYPT_KEY_FILE``, or the passphrase in its ``IMGCRYPT_PASSPHRASE``. What protects key files that a
+            worker reads is in its ``IMGCRYPT_KEY_PASSPHRASE``.
+        lossless, raw, rate, target_psnr, net, suite, protection, survive, zoo, provider: as imgcrypt.Codec's and its
+            ``encrypt``'s.
         exact: keep the files themselves, of whatever kind; of folders all are taken.
         strip: leave out what files say beside the pixels.
         frame: of files that hold several pictures.
@@ -132,6 +140,10 @@ def encrypt(
         raise ImgcryptError("exact keeps the files as they are: leave out strip and frame")
     if rate is not None and target_psnr is not None:
         raise ImgcryptError("a rate and a PSNR cannot both be kept: leave out rate or target_psnr")
+    inputs.profile(protection, survive)
+    zoo = _zoo(zoo)
+    if not (lossless or raw or exact):
+        _check_net(net, rate, zoo)
     settings = Settings(
         ENCRYPT,
         lossless=inputs.flag(lossless, "lossless"),
@@ -144,6 +156,9 @@ def encrypt(
         frame=frame,
         max_pixels=inputs.count(max_pixels, "max_pixels") or MAX_PIXELS,
         suite=inputs.suite(suite),
+        protection=protection,
+        survive=inputs.number(survive, "survive"),
+        zoo=zoo,
         provider=inputs.provider(provider),
     )
     how = _How(on_error, workers, distributor, scheduler, progress, cancel)
@@ -153,10 +168,11 @@ def encrypt(
 def decrypt(
     sources: Sources,
     target: str | os.PathLike[str],
-    key: KeyOrPlace = None,
+    key: KeysOrPlaces = None,
     *,
     quality: Quality = "best",
     written: str | None = None,
+    zoo: str | os.PathLike[str] | None = None,
     provider: Provider = "auto",
     glob: str | None = None,
     force: bool = False,
@@ -173,22 +189,25 @@ def decrypt(
     encrypted in it is not used.
 
     Args:
-        quality, provider: as imgcrypt.Codec's.
+        quality, zoo, provider: as imgcrypt.Codec's.
         written: suffix of the format of all pictures, ``.png`` for example; None takes their own where possible.
         sources, target, key, glob, force, on_error, workers, distributor, scheduler, progress, cancel: as
             :func:`encrypt`'s.
 
     Yields:
-        Result: as :func:`encrypt`'s, with its errors.
+        Result: as :func:`encrypt`'s, with its errors. Of a damaged file that its parity mended, ``repaired`` is how
+        many of its packets were damaged: imgcrypt.repair makes it whole again.
     """
-    settings = Settings(DECRYPT, quality=inputs.quality(quality), written=written, provider=inputs.provider(provider))
+    settings = Settings(
+        DECRYPT, quality=inputs.quality(quality), written=written, zoo=_zoo(zoo), provider=inputs.provider(provider)
+    )
     how = _How(on_error, workers, distributor, scheduler, progress, cancel)
     return _run(settings, sources, target, key, glob, force, how)
 
 
 def verify(
     target: str | os.PathLike[str],
-    key: KeyOrPlace = None,
+    key: KeysOrPlaces = None,
     *,
     opened: bool = False,
     on_error: OnError = "record",
@@ -209,7 +228,8 @@ def verify(
         on_error, workers, distributor, scheduler, progress, cancel: as :func:`encrypt`'s.
 
     Yields:
-        Result: ``done`` for a file that is good, or ``failed``.
+        Result: ``done`` for a file that is good, or ``failed``. With ``opened``, a damaged one that its parity mends is
+        good, and ``repaired`` says how many of its packets were damaged.
 
     Raises:
         ImgcryptError: there is no manifest.
@@ -221,11 +241,8 @@ def verify(
     items = [
         Item(str(place.child(name)), name, each.bytes_out, "", sealed=each.sealed or "") for name, each in last.items()
     ]
-    if not opened:
-        where, handed = KeyPlace("none"), None
-    else:
-        where, handed = hold.place_of(key)
-    job = _job(Settings(VERIFY), place, where, False)
+    whom, handed = hold.told(key, opening=True) if opened else (Whom(), ())
+    job = _job(Settings(VERIFY), place, whom, False)
     plan = _Fixed(items)
     how = _How(on_error, workers, distributor, scheduler, progress, cancel)
     return _results(job, plan, [place], handed, how)
@@ -249,11 +266,40 @@ class _Fixed:
             yield Shard(number, tuple(self._items[at : at + size]))
 
 
+def _zoo(folder: str | os.PathLike[str] | None) -> str | None:
+    """The folder of a zoo, as a worker elsewhere finds it.
+
+    Raises:
+        NetError: it holds none.
+    """
+    from imgcrypt.runtime import zoo
+
+    if folder is None:
+        return None
+    with zoo.using(folder):
+        return os.path.abspath(folder)  # noqa: PTH100, of a worker elsewhere
+
+
+def _check_net(net: str | None, rate: float | None, folder: str | None) -> None:
+    """Refuse a net or rate that is served neither in color nor in gray.
+
+    Raises:
+        NetError: it is not.
+    """
+    from imgcrypt.runtime import zoo
+
+    with zoo.using(folder):
+        try:
+            zoo.choose(inputs.net(net), inputs.number(rate, "rate"), 3)
+        except NetError:
+            zoo.choose(net, rate, 1)
+
+
 def _run(
     settings: Settings,
     sources: Sources,
     target: str | os.PathLike[str],
-    key: KeyOrPlace,
+    key: KeysOrPlaces,
     glob: str | None,
     force: bool,
     how: _How,
@@ -264,25 +310,30 @@ def _run(
     place = stores.place(target)
     if stores.kind(place) == "file":
         raise ImgcryptError(f"the target {target} is a file; name a folder, which is made if it is not there")
-    where, handed = hold.place_of(key)
+    whom, handed = hold.told(key, opening=settings.action != ENCRYPT)
+    if handed or whom.recipients:
+        inputs.keys([*handed, *whom.recipients])
+    if whom.recipients:
+        public = b"".join(sorted({each.public for each in whom.recipients}))
+        settings = dataclasses.replace(settings, recipients=hashlib.sha256(public).hexdigest()[:16])
     plan = Plan([os.fspath(name) for name in names], place, settings, glob, force)
     places = [place, *(stores.place(name) for name in names)]
-    return _results(_job(settings, place, where, force), plan, places, handed, how)
+    return _results(_job(settings, place, whom, force), plan, places, handed, how)
 
 
-def _job(settings: Settings, target: Place, key: KeyPlace, force: bool) -> Job:
+def _job(settings: Settings, target: Place, whom: Whom, force: bool) -> Job:
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%f")
     name = os.path.abspath(target.path) if target.local else str(target)  # noqa: PTH100, of a worker elsewhere
-    return Job(f"{now}-{secrets.token_hex(3)}", settings, name, key, force, 1)
+    return Job(f"{now}-{secrets.token_hex(3)}", settings, name, whom, force, 1)
 
 
-def _results(job: Job, plan: Plan | _Fixed, places: list[Place], key: Key | None, how: _How) -> Iterator[Result]:
+def _results(job: Job, plan: Plan | _Fixed, places: list[Place], keys: Sequence[Key], how: _How) -> Iterator[Result]:
     """The results, once everything that can be refused before the work is."""
     if how.on_error not in ("record", "stop"):
         raise ImgcryptError(f"on_error is record or stop, not {how.on_error!r}")
     if how.distributor not in ("processes", "dask"):
         raise ImgcryptError(f"no distributor is called {how.distributor!r}; choose processes or dask")
-    if how.distributor == "dask" and key is not None:
+    if how.distributor == "dask" and keys:
         raise ImgcryptError(
             "a key in this process's memory is not sent through Dask: name a key file, which each worker reads on its "
             f"machine, or set {hold.KEY_VARIABLE} or {hold.PASSPHRASE_VARIABLE} in the workers' environment"
@@ -295,25 +346,27 @@ def _results(job: Job, plan: Plan | _Fixed, places: list[Place], key: Key | None
         if how.distributor == "dask":
             raise ImgcryptError("memory:// is in this process alone, where Dask's workers do not see it")
         how = how._replace(workers=0)
-    return _follow(job, plan, key, how)
+    return _follow(job, plan, keys, how)
 
 
-def _follow(job: Job, plan: Plan | _Fixed, key: Key | None, how: _How) -> Iterator[Result]:
+def _follow(job: Job, plan: Plan | _Fixed, keys: Sequence[Key], how: _How) -> Iterator[Result]:
     """The results, with the progress told."""
     started = time.perf_counter()
-    done = failed = kept = pixels = 0
+    done = failed = kept = pixels = repaired = 0
 
     def report() -> None:
         if how.report is not None:
             total = plan.found if plan.complete else None
-            how.report(Progress(done, total, failed, kept, plan.skipped, pixels, time.perf_counter() - started))
+            seconds = time.perf_counter() - started
+            how.report(Progress(done, total, failed, kept, plan.skipped, pixels, seconds, repaired))
 
-    with contextlib.closing(_distribute(job, plan, key, how)) as results:
+    with contextlib.closing(_distribute(job, plan, keys, how)) as results:
         for result in results:
             kept += result.status == manifest.KEPT
             done += result.status != manifest.KEPT
             failed += result.status == FAILED
             pixels += result.pixels
+            repaired += result.repaired is not None
             report()
             yield result
             if result.status == FAILED and how.on_error == "stop":
@@ -324,7 +377,7 @@ def _follow(job: Job, plan: Plan | _Fixed, key: Key | None, how: _How) -> Iterat
         raise CancelledError("this was cancelled before it was done; the same again does the rest")
 
 
-def _distribute(job: Job, plan: Plan | _Fixed, key: Key | None, how: _How) -> Generator[Result, None, None]:
+def _distribute(job: Job, plan: Plan | _Fixed, keys: Sequence[Key], how: _How) -> Generator[Result, None, None]:
     plan.look_ahead()
     while plan.kept:
         yield plan.kept.popleft()
@@ -334,7 +387,7 @@ def _distribute(job: Job, plan: Plan | _Fixed, key: Key | None, how: _How) -> Ge
     count = max(1, min(cores if how.workers is None else how.workers, plan.found))
     with contextlib.ExitStack() as stack:
         if how.workers == 0:
-            found = _here(job, plan, key, how.cancel)
+            found = _here(job, plan, keys, how.cancel)
         elif how.distributor == "dask":
             from imgcrypt.batch.cluster import Cluster
 
@@ -344,7 +397,7 @@ def _distribute(job: Job, plan: Plan | _Fixed, key: Key | None, how: _How) -> Ge
         else:
             # Workers x threads are the cores.
             job = dataclasses.replace(job, threads=max(1, cores // count))
-            found = processes.run(job, plan.shards(lambda: count), count, key, how.cancel)
+            found = processes.run(job, plan.shards(lambda: count), count, keys, how.cancel)
         for result in stack.enter_context(contextlib.closing(found)):
             yield result
             # The walk goes on meanwhile, and may find more of them.
@@ -354,9 +407,9 @@ def _distribute(job: Job, plan: Plan | _Fixed, key: Key | None, how: _How) -> Ge
         yield plan.kept.popleft()
 
 
-def _here(job: Job, plan: Plan | _Fixed, key: Key | None, cancel: Event | None) -> Generator[Result, None, None]:
+def _here(job: Job, plan: Plan | _Fixed, keys: Sequence[Key], cancel: Event | None) -> Generator[Result, None, None]:
     """In this process, one file after the other."""
-    worker = Worker(job.settings, job.key.load(key), threads.count())
+    worker = Worker(job.settings, job.whom.load(keys), threads.count())
     for shard in plan.shards(lambda: 1):
         for result in shards.work_on(job, worker, shard):
             yield result

@@ -51,6 +51,8 @@ class Result:
     decibels: float | None = None
     """PSNR that a sampled picture comes back with; None where every sample is kept."""
     pixels: int = 0
+    repaired: int | None = None
+    """Damaged packets of a ciphertext that its parity mended, 0 if the damage was beside them; None: it is whole."""
     seconds: float = 0.0
     error: str | None = None
 

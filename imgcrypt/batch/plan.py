@@ -188,8 +188,8 @@ class Plan:
     def _check_settings(self, account: Account, name: str) -> None:
         if account.settings != manifest.short(self._settings.text()):
             raise ImgcryptError(
-                f"{self._target.child(name)} was made with other settings: give the same again, or another target, or "
-                "--force (force=True), which makes all anew"
+                f"{self._target.child(name)} was made with other settings, or for other recipients: give the same "
+                "again, or another target, or --force (force=True), which makes all anew"
             )
 
     def _key(self, name: str) -> str:

@@ -8,7 +8,7 @@ import dataclasses
 import multiprocessing
 import signal
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -40,7 +40,7 @@ class _Process:
 
 
 def run(
-    job: Job, work: Iterator[Shard], workers: int, key: Key | None, cancel: Event | None
+    job: Job, work: Iterator[Shard], workers: int, keys: Sequence[Key], cancel: Event | None
 ) -> Generator[Result, None, None]:
     """Do the shards with so many processes; results come as the files are done.
 
@@ -64,7 +64,7 @@ def run(
                 if shard is None:
                     ended = True
                     break
-                mine = idle.pop() if idle else _start(job, key, every)
+                mine = idle.pop() if idle else _start(job, keys, every)
                 mine.number, mine.rest = shard.number, collections.deque(shard.items)
                 # If it is dead, that shows where it is listened to.
                 with contextlib.suppress(OSError):
@@ -117,7 +117,7 @@ def _after_a_death(mine: _Process, added: int) -> Shard:
     return Shard(LATER + added, (first, *others))
 
 
-def _start(job: Job, key: Key | None, every: dict[Connection, _Process]) -> _Process:
+def _start(job: Job, keys: Sequence[Key], every: dict[Connection, _Process]) -> _Process:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, job), daemon=True, name="imgcrypt batch")
@@ -126,7 +126,7 @@ def _start(job: Job, key: Key | None, every: dict[Connection, _Process]) -> _Pro
         process.start()
     theirs.close()
     with contextlib.suppress(OSError):
-        ours.send_bytes(hold.to_bytes(key))
+        ours.send_bytes(hold.to_bytes(keys))
     started = every[ours] = _Process(process, ours)
     return started
 
@@ -162,7 +162,7 @@ def _serve(connection: Connection, job: Job) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         handed = hold.from_bytes(connection.recv_bytes())
         try:
-            worker = Worker(job.settings, job.key.load(handed), job.threads)
+            worker = Worker(job.settings, job.whom.load(handed), job.threads)
         except ImgcryptError as error:
             connection.send(error)
             return

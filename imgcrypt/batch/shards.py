@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from imgcrypt.batch import manifest, stores, work
-from imgcrypt.batch.hold import KeyPlace
+from imgcrypt.batch.hold import Whom
 from imgcrypt.batch.manifest import BEGUN, DONE, FAILED, KEPT, Journal, Result
 from imgcrypt.batch.plan import Item, Shard
 from imgcrypt.batch.work import Settings, Worker
@@ -20,13 +20,13 @@ from imgcrypt.errors import ImgcryptError
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What all shards of a run have in common. It says where the key is, and does not hold it."""
+    """What all shards of a run have in common. It says where keys are, and holds none."""
 
     run: str
     """Its name, which sorts by time."""
     settings: Settings
     target: str
-    key: KeyPlace
+    whom: Whom
     force: bool
     threads: int
     """That a worker computes with."""
@@ -68,8 +68,7 @@ def check(job: Job, worker: Worker, shard: Shard) -> Iterator[Result]:
             if item.refused:
                 raise ImgcryptError(item.refused)
             data = stores.read(target.child(item.name))
-            worker.check(data, item.sealed or None)
-            result = item.result(DONE)
+            result = dataclasses.replace(item.result(DONE), repaired=worker.check(data, item.sealed or None))
         except ImgcryptError as error:
             result = item.result(FAILED, _sentence(error))
         yield dataclasses.replace(result, target=item.name, seconds=round(time.perf_counter() - started, 4))
@@ -83,7 +82,7 @@ def work_on(job: Job, worker: Worker, shard: Shard) -> Iterator[Result]:
 @functools.lru_cache(maxsize=2)
 def worker_of(job: Job) -> Worker:
     """The worker of a process that is somebody else's, such as Dask's: made for a job once."""
-    return Worker(job.settings, job.key.load(None), job.threads)
+    return Worker(job.settings, job.whom.load(()), job.threads)
 
 
 def whole(job: Job, shard: Shard) -> list[Result]:
@@ -144,6 +143,7 @@ def _make(
         sealed=hashlib.sha256(made.data).hexdigest(),
         pixels=made.pixels,
         decibels=made.decibels,
+        repaired=made.repaired,
         seconds=round(time.perf_counter() - started, 4),
     )
     replacing = job.force or name in item.ours

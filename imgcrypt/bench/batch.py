@@ -147,7 +147,7 @@ class _Turns:
     def __init__(self, folder: Path, key: Path, content: list[bytes]) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        self._worker = work.Worker(work.Settings(work.ENCRYPT), imgcrypt.Key.load(key), 1)
+        self._worker = work.Worker(work.Settings(work.ENCRYPT), [imgcrypt.Key.load(key)], 1)
         self._content, self._folder, self._aes = content, folder, AESGCM(bytes(32))
         self.speeds: dict[str, list[float]] = {SINGLE: [], AES: []}
         folder.mkdir()
@@ -209,10 +209,10 @@ def _measure(
 def _shard_seconds(folder: Path, key: Path, content: list[bytes]) -> float:
     """Of a shard of one refused file: what it costs beside its files."""
     from imgcrypt.batch import plan, shards
-    from imgcrypt.batch.hold import KeyPlace
+    from imgcrypt.batch.hold import Whom
 
-    job = shards.Job("cost", work.Settings(work.ENCRYPT), str(folder / "cost"), KeyPlace("file", str(key)), False, 1)
-    worker = work.Worker(job.settings, imgcrypt.Key.load(key), 1)
+    job = shards.Job("cost", work.Settings(work.ENCRYPT), str(folder / "cost"), Whom((str(key),)), False, 1)
+    worker = work.Worker(job.settings, [imgcrypt.Key.load(key)], 1)
     started, times = time.perf_counter(), 50
     for number in range(times):
         list(shards.run(job, worker, plan.Shard(number, (plan.Item("s", "n", 1, "", refused="no"),))))

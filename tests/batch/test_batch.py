@@ -21,7 +21,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import imgcrypt
-from imgcrypt import ImgcryptError, Key, batch, cli
+from imgcrypt import Identity, ImgcryptError, Key, batch, cli
 from imgcrypt.batch import hold, manifest, plan, processes, stores
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -169,6 +169,13 @@ def test_sources(photos: Path, tmp_path: Path, key_file: Path) -> None:
         ({"scheduler": "tcp://127.0.0.1:1"}, "Dask's"),
         ({"workers": -1}, "at least 1"),
         ({"suite": "rot13"}, "suite"),
+        ({"net": "nothing"}, "no net is called"),
+        ({"rate": 0.9}, "rates served"),
+        ({"net": "fclbcnn", "rate": 0.5}, "rates served"),
+        ({"survive": 0.95}, "at most 0.9"),
+        ({"survive": 0.2, "protection": "strong"}, "cannot both"),
+        ({"protection": "total"}, "protection"),
+        ({"zoo": "nowhere"}, "manifest"),
     ],
 )
 def test_refused_before_any_work(
@@ -189,8 +196,9 @@ def test_keys(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     [result] = batch.encrypt(photos / "a.png", tmp_path / "one", raw=True, workers=0)
     # A passphrase could be guessed by a digest that is keyed with it.
     assert (result.status, result.digest) == ("done", None)
-    for key in (Key.generate(), Key.from_passphrase("wörter")):
-        assert hold.from_bytes(hold.to_bytes(key)) == key
+    keys = (Key.generate(), Identity.generate(), Key.from_passphrase("wörter"), Key.from_passphrase("[more"))
+    assert hold.from_bytes(hold.to_bytes(keys)) == keys
+    assert hold.from_bytes(hold.to_bytes(())) == ()
 
 
 def test_stores(photos: Path, key_file: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import imgcrypt
-from imgcrypt import ImgcryptError, Key, batch
+from imgcrypt import Identity, ImgcryptError, Key, batch
 
 distributed = pytest.importorskip("distributed", reason="this test needs Dask: pip install imgcrypt[dask]")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -35,22 +35,28 @@ def photos(tmp_path: Path, picture: Callable[..., Any]) -> Path:
     return tmp_path / "photos"
 
 
-def test_a_worker_is_killed_and_the_key_is_in_nothing_that_is_sent(
-    cluster: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = Key.generate()
-    key.save(tmp_path / "key.txt")
-    sent: list[bytes] = []
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What goes out of this process by Dask."""
     from distributed.comm import tcp
 
+    found: list[bytes] = []
     whole = tcp.to_frames
 
     async def to_frames(*arguments: Any, **options: Any) -> Any:
         frames = await whole(*arguments, **options)
-        sent.extend(bytes(frame) for frame in frames)
+        found.extend(bytes(frame) for frame in frames)
         return frames
 
     monkeypatch.setattr(tcp, "to_frames", to_frames)
+    return found
+
+
+def test_a_worker_is_killed_and_the_key_is_in_nothing_that_is_sent(
+    cluster: Any, photos: Path, tmp_path: Path, sent: list[bytes]
+) -> None:
+    key = Key.generate()
+    key.save(tmp_path / "key.txt")
     results = batch.encrypt(
         photos,
         tmp_path / "vault",
@@ -90,3 +96,28 @@ def test_what_dask_does_not_do(cluster: Any, photos: Path, tmp_path: Path) -> No
                 scheduler=cluster.scheduler_address,
             )
         )
+
+
+def test_for_recipients_no_secret_is_needed_anywhere(
+    cluster: Any, photos: Path, tmp_path: Path, sent: list[bytes]
+) -> None:
+    me = Identity.generate()
+    results = list(
+        batch.encrypt(
+            [photos / f"{number}.png" for number in (0, 10, 11)],
+            tmp_path / "vault",
+            me.recipient,
+            raw=True,
+            distributor="dask",
+            scheduler=cluster.scheduler_address,
+        )
+    )
+    assert sorted(result.status for result in results) == ["done", "done", "failed"]
+    everything = b"".join(sent)
+    assert me.recipient.public in everything, "the probe sees what is sent"
+    for secret in (me.secret, me.secret.hex().encode(), me.text().encode(), me.text().lower().encode()):
+        assert secret not in everything
+    for name in ("10.png", "11.png"):
+        blob = (tmp_path / "vault" / f"{name}.imgc").read_bytes()
+        assert imgcrypt.inspect(blob).keys == ("private key",)
+        assert (imgcrypt.decrypt(blob, me) == imgcrypt.read(photos / name).pixels).all()
