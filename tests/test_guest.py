@@ -46,7 +46,7 @@ imgcrypt.decrypt(imgcrypt.encrypt(image, key, lossless=True), key)
 imgcrypt.recover(blob[:-200], key)
 imgcrypt.inspect(blob)
 try:
-    imgcrypt.decrypt(blob[:-1], key)
+    imgcrypt.decrypt(blob[:-1500], key)
 except imgcrypt.ImgcryptError:
     pass
 """
