@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,17 @@ import pytest
 from hypothesis import settings
 from made_pictures import Picture, make_picture
 
-from imgcrypt import Key, cipher
+from imgcrypt import Key, cipher, protection
 from imgcrypt.codec import picture as codec
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+# A shell that puts the tests into the background has them ignore these, and their children would, too.
+for _number, _action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _action)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,6 +29,7 @@ def kernels() -> None:
     """All kernels compiled and kept, so that no command in a test has to say that it compiles them."""
     cipher.warm_up(everything=True)
     codec.warm_up()
+    protection.warm_up()
 
 
 @pytest.fixture(scope="session")
