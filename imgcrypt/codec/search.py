@@ -44,10 +44,12 @@ NEAR = 0.06
 class Trial:
     """A picture, uint8 (H, W, C), at one step after the other."""
 
-    def __init__(self, colors: Bytes, code: int, steps: Sequence[float] = ()) -> None:
+    def __init__(self, colors: Bytes, code: int, like: Trial | None = None) -> None:
         self.colors = colors
-        self.steps = list(steps)
+        self.steps: list[float] = list(like.steps) if like else []
         """Of layers but the last, about, in gray levels."""
+        self.grown: set[int] = set(like.grown) if like else set()
+        """Those that were too small once."""
         self._planes = picture.planes(colors)
         self._choose(code)
 
@@ -71,7 +73,7 @@ class Trial:
         if len(self.steps) != len(ends):
             # What a layer leaves open is a step too, whose size at so many bytes can be foretold.
             self.steps[:] = [_step_for(end / self.colors.size) for end in ends]
-        grown: set[int] = set()
+            self.grown.clear()
         for turn in range(ROUNDS):
             opens: dict[int, int] = {}  # by the number of the end
             for i, step in enumerate(self.steps):
@@ -86,9 +88,9 @@ class Trial:
             for i, length in zip(opens, lengths, strict=False):
                 if length > ends[i] and opens[i] < MOST:
                     self.steps[i] *= 2
-                    grown.add(i)
+                    self.grown.add(i)
                     changed = True
-                elif length < SPARSE * ends[i] and i not in grown and turn < ROUNDS // 2:
+                elif length < SPARSE * ends[i] and i not in self.grown and turn < ROUNDS // 2:
                     self.steps[i] /= 2
                     changed = True
             if not changed:
@@ -210,7 +212,7 @@ def _search(colors: Bytes, start: int, value: Value, expected: Value, low: float
     for _ in range(GUESSES):
         code = _solve(sample, known, expected, low - offset, high - offset)
         if trial is None:
-            trial = Trial(colors, code, sample.steps)
+            trial = Trial(colors, code, sample)
         found = known(trial, code)
         if low <= found <= high or (code == 0 and found > high) or (code == HIGHEST and found < low):
             return
