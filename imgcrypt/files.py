@@ -47,19 +47,22 @@ def read(name: str, most: int = MOST_BYTES) -> bytes:
 
 
 @contextlib.contextmanager
-def opened(name: str) -> Iterator[BinaryIO]:
-    """A file to read as much of as is needed.
+def opened(name: str | os.PathLike[str], kind: str = "") -> Iterator[BinaryIO]:
+    """A file to read as much of as is needed; for ``kind`` see :func:`read_file`.
 
     Raises:
         FileError: it cannot be read.
     """
+    kind = kind and f"the {kind} "
     try:
-        with Path(name).open("rb") as file:
+        try:
+            file = Path(name).open("rb")  # noqa: SIM115, closed below
+        except ValueError:
+            raise FileError(f"cannot read {kind}{os.fspath(name)!r}: no file has such a name") from None
+        with file:
             yield file
     except OSError as error:
-        raise FileError(f"cannot read {name}: {error.strerror}") from None
-    except ValueError:
-        raise FileError(f"cannot read {name!r}: no file has such a name") from None
+        raise FileError(f"cannot read {kind}{name}: {error.strerror}") from None
 
 
 def read_file(name: str | os.PathLike[str], most: int = MOST_BYTES, kind: str = "") -> bytes:
@@ -73,14 +76,8 @@ def read_file(name: str | os.PathLike[str], most: int = MOST_BYTES, kind: str = 
     Raises:
         FileError: it cannot be read, is a device, or is longer than ``most`` bytes.
     """
-    kind = kind and f"the {kind} "
-    try:
-        with Path(name).open("rb") as file:
-            return _read_all(file, f"{kind}{os.fspath(name)}", most)
-    except OSError as error:
-        raise FileError(f"cannot read {kind}{name}: {error.strerror}") from None
-    except ValueError:
-        raise FileError(f"cannot read {kind}{os.fspath(name)!r}: no file has such a name") from None
+    with opened(name, kind) as file:
+        return _read_all(file, f"{kind and f'the {kind} '}{os.fspath(name)}", most)
 
 
 def _read_all(stream: IO[bytes], name: str, most: int) -> bytes:

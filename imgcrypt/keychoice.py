@@ -14,6 +14,9 @@ import typer
 
 from imgcrypt import files
 from imgcrypt.errors import ImgcryptError, KeyFileError, KeyLockedError, WrongKeyError
+from imgcrypt.keys import KEY_VARIABLE as KEY_VARIABLE  # what the options' help names
+from imgcrypt.keys import LOCK_VARIABLE as LOCK_VARIABLE
+from imgcrypt.keys import PASSPHRASE_VARIABLE as PASSPHRASE_VARIABLE
 from imgcrypt.shell import say
 from imgcrypt.slots import PassphraseSlot
 
@@ -21,9 +24,6 @@ if TYPE_CHECKING:
     from imgcrypt.keys import Key
     from imgcrypt.recipients import Recipient
 
-KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
-LOCK_VARIABLE = "IMGCRYPT_KEY_PASSPHRASE"
-"""For the passphrase that protects key files."""
 NEW_VARIABLE = "IMGCRYPT_NEW_PASSPHRASE"
 """For one that is to be added to a file."""
 HINT = "-k/-p"

@@ -21,6 +21,10 @@ from imgcrypt.derivation import Argon2id
 from imgcrypt.errors import DamagedError, KeyFileError, KeyLockedError
 from imgcrypt.recipients import Recipient
 
+KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
+"""Of the environment: name a key file, hold a passphrase."""
+LOCK_VARIABLE = "IMGCRYPT_KEY_PASSPHRASE"
+"""For the passphrase that protects key files."""
 SECRET_BYTES = 32
 CHECK_BYTES = 4
 PREFIX = "imgcrypt-key-1-"

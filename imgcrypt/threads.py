@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from imgcrypt import progress
+
 VARIABLE = "IMGCRYPT_THREADS"
 OTHERS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 """What else people, and job systems such as joblib, limit threads by."""
@@ -43,16 +45,25 @@ def limited(number: int | None) -> Iterator[None]:
         _chosen.reset(token)
 
 
-def each(work: Callable[[int, int], Any], parts: Sequence[tuple[int, int]]) -> None:
-    """Call ``work(first, last)`` for each part, in as many threads as there are to compute with."""
+def each(work: Callable[..., Any], parts: Sequence[tuple[int, ...]]) -> None:
+    """Call ``work(*part)`` for each part, in as many threads as there are to compute with.
+
+    Raises:
+        CancelledError: the caller has given up; no further part is begun.
+    """
     workers = min(len(parts), count())
     if workers < 2:
         for part in parts:
+            progress.check()
             work(*part)
         return
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(work, *part) for part in parts]:
-            done.result()
+        try:
+            for done in [pool.submit(work, *part) for part in parts]:
+                progress.check()
+                done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _number(variable: str) -> int:

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from imgcrypt.errors import ImgcryptError, KeyLockedError
-from imgcrypt.keys import Key, PassphraseKey, several
+from imgcrypt.keys import KEY_VARIABLE, LOCK_VARIABLE, PASSPHRASE_VARIABLE, Key, PassphraseKey, several
 from imgcrypt.recipients import Recipient
 
-KEY_VARIABLE, PASSPHRASE_VARIABLE = "IMGCRYPT_KEY_FILE", "IMGCRYPT_PASSPHRASE"
-LOCK_VARIABLE = "IMGCRYPT_KEY_PASSPHRASE"
 One = Key | Recipient | str | os.PathLike[str]
 KeysOrPlaces = One | Sequence[One] | None
 

@@ -23,7 +23,7 @@ from imgcrypt.batch.stores import Place
 from imgcrypt.batch.work import DECRYPT, ENCRYPT, VERIFY, Settings, Worker
 from imgcrypt.errors import CancelledError, ImgcryptError, NetError
 from imgcrypt.inputs import Protection, Provider, Quality, SuiteName
-from imgcrypt.keys import Key
+from imgcrypt.keys import KEY_VARIABLE, PASSPHRASE_VARIABLE, Key
 from imgcrypt.pictures import MAX_PIXELS
 from imgcrypt.progress import Event
 
@@ -336,7 +336,7 @@ def _results(job: Job, plan: Plan | _Fixed, places: list[Place], keys: Sequence[
     if how.distributor == "dask" and keys:
         raise ImgcryptError(
             "a key in this process's memory is not sent through Dask: name a key file, which each worker reads on its "
-            f"machine, or set {hold.KEY_VARIABLE} or {hold.PASSPHRASE_VARIABLE} in the workers' environment"
+            f"machine, or set {KEY_VARIABLE} or {PASSPHRASE_VARIABLE} in the workers' environment"
         )
     if how.scheduler is not None and how.distributor != "dask":
         raise ImgcryptError("a scheduler is Dask's: give the distributor dask with it, or leave it out")

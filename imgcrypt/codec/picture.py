@@ -7,7 +7,6 @@ transform is orthonormal, so the error of the coefficients is the picture's.
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import functools
 import itertools
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgcrypt import compiled, loading, progress, threads
+from imgcrypt import compiled, loading, threads
 from imgcrypt.codec import tables
 from imgcrypt.errors import DamagedError
 
@@ -211,19 +210,6 @@ def encode(whole: Coefficients, opens: Sequence[int]) -> list[bytes]:
     return layers
 
 
-def sizes(whole: Coefficients, opens: Sequence[int]) -> list[int]:
-    """About how many bytes each layer of :func:`encode` has: of a picture of one stripe, to the byte.
-
-    Of larger ones, so many rows of superblocks as make about a stripe are coded and stand for the others.
-    """
-    every = len(stripes(whole.values.shape))
-    rows = range(0, whole.values.shape[1], every * SIDE)
-    values = np.concatenate([whole.values[:, row : row + SIDE] for row in rows], axis=1)
-    sides = np.concatenate([_cells(whole.sides, row, row + SIDE) for row in rows])
-    layers = encode(dataclasses.replace(whole, values=values, sides=sides), opens)
-    return [round(len(layer) * whole.values.size / values.size) for layer in layers]
-
-
 def decode(layers: Sequence[bytes], height: int, width: int, channels: int) -> Coefficients:
     """What the first layers of a picture tell of it.
 
@@ -306,34 +292,13 @@ def _cells(sides: Bytes, top: int, bottom: int) -> Bytes:
 def _rows(work: Callable[[int, int], Any], shape: tuple[int, ...]) -> None:
     """Do the work for each row of superblocks, given as first and last, of planes of this shape (C, H, W)."""
     rows = -(-shape[1] // SIDE)
-    _each(work, [(row, row + 1) for row in range(rows)] if math.prod(shape) >= STRIPE else [(0, rows)])
+    threads.each(work, [(row, row + 1) for row in range(rows)] if math.prod(shape) >= STRIPE else [(0, rows)])
 
 
 def _stripes(work: Callable[[int, int, int], Any], shape: tuple[int, ...]) -> None:
     """Do the work for each stripe, given as its number and rows of samples, of planes of this shape (C, H, W)."""
     parts = enumerate(stripes(shape))
-    _each(work, [(i, first * SIDE, min(last * SIDE, shape[1])) for i, (first, last) in parts])
-
-
-def _each(work: Callable[..., Any], parts: Sequence[tuple[int, ...]]) -> None:
-    """Do the work for each part, on all cores that there are; end early if the caller has given up.
-
-    Raises:
-        CancelledError: he has.
-    """
-    workers = min(len(parts), threads.count())
-    if workers < 2:
-        for part in parts:
-            progress.check()
-            work(*part)
-        return
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        try:
-            for done in [pool.submit(work, *part) for part in parts]:
-                progress.check()
-                done.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    threads.each(work, [(i, first * SIDE, min(last * SIDE, shape[1])) for i, (first, last) in parts])
 
 
 @functools.cache

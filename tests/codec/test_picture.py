@@ -101,17 +101,6 @@ def test_stripes_are_coded_on_their_own(picture: Make) -> None:
     assert np.array_equal(known.values, whole.values)
 
 
-@pytest.mark.parametrize("shape", [(200, 300), (1050, 700)])
-def test_sizes_of_layers(picture: Make, shape: tuple[int, int]) -> None:
-    step = code.step_code(6.0)
-    whole = code.quantize(*code.transform(code.planes(picture(*shape)), step), step)
-    exact = list(map(len, code.encode(whole, (4, 2, 0))))
-    tolerance = 0.25 if len(code.stripes(whole.values.shape)) > 1 else 0
-    found = code.sizes(whole, (4, 2, 0))
-    assert np.allclose(found, exact, rtol=tolerance, atol=0)
-    assert np.isclose(sum(found), sum(exact), rtol=tolerance / 5, atol=0)
-
-
 def test_expected_errors_are_about_right(picture: Make) -> None:
     colors = picture(256, 256)
     planes = code.planes(colors)
