@@ -40,7 +40,7 @@ STATES = MEANS + 2 * 3 * 16
 WEIGHTS = 2 * 2 * 4 * 4 * 2
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, forceinline=True)
 def _shift(encoding, low, span, at, data):
     """Move the coder on by a byte."""
     if encoding:
@@ -57,7 +57,7 @@ def _shift(encoding, low, span, at, data):
     return low, span << 8, at + 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, forceinline=True)
 def _narrow(encoding, bit, chance, low, span, at, data):
     """Code a bit that is 1 with a probability of ``chance`` in 32768."""
     bound = (span >> 15) * chance
@@ -73,7 +73,7 @@ def _narrow(encoding, bit, chance, low, span, at, data):
     return bit, low, span, at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, forceinline=True)
 def _learn(states, i, bit, rates):
     """Move a state, 22 bits of probability and 10 of its count, towards the bit."""
     state = np.int64(states[i])
@@ -91,7 +91,7 @@ def _one(encoding, bit, i, states, rates, low, span, at, data):
     return bit, low, span, at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, forceinline=True)
 def _two(encoding, bit, i, j, k, states, weights, stretch, squash, rates, low, span, at, data):
     """Code a bit as two states expect it, by logistic mixing (Mahoney, PAQ6, 2005): weights k and k + 1 learn too."""
     a, b = np.int64(stretch[np.int64(states[i]) >> 20]), np.int64(stretch[np.int64(states[j]) >> 20])
@@ -106,7 +106,7 @@ def _two(encoding, bit, i, j, k, states, weights, stretch, squash, rates, low, s
     return bit, low, span, at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, forceinline=True)
 def _raw(encoding, value, bits, low, span, at, data):
     """Code the lowest bits of a number, all values alike, the highest bits first; decoding, they are the result."""
     found = 0
@@ -266,19 +266,19 @@ def code(
     gap = before - now
     middle = 0 if first else (1 << gap) - 1 >> 1
     edge = (1 << BITS - now) - 1
-    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
     left_extent = np.zeros((planes, high), np.int64)
     up_extent = np.zeros((planes, broad), np.int64)
     left_mean = np.zeros((planes, high), np.int64)
     up_mean = np.zeros((planes, broad), np.int64)
-    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
+    expected, profile = np.zeros((CELLS, CELLS), np.int32), np.zeros((CELLS, CELLS), np.int32)
     below, ahead, outside = (
-        np.zeros(SIDE + 2 * MARGIN, np.int64),
-        np.zeros(SIDE + 2 * MARGIN, np.int64),
-        np.zeros(SIDE + 2 * MARGIN, np.int64),
+        np.zeros(SIDE + 2 * MARGIN, np.int32),
+        np.zeros(SIDE + 2 * MARGIN, np.int32),
+        np.zeros(SIDE + 2 * MARGIN, np.int32),
     )
-    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
+    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     low, span, at = np.int64(0), np.int64(0xFFFFFFFF), np.int64(0)
@@ -535,11 +535,11 @@ def quantize(coefficients, top, bottom, inverse_step, sides, logits, zones, leve
     planes, height, width = q.shape
     high, broad = sides.shape
     near = np.empty((SIDE, SIDE), np.float32)
-    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
-    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
-    below, outside = np.zeros(SIDE + 2 * MARGIN, np.int64), np.zeros(SIDE + 2 * MARGIN, np.int64)
-    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
+    expected, profile = np.zeros((CELLS, CELLS), np.int32), np.zeros((CELLS, CELLS), np.int32)
+    below, outside = np.zeros(SIDE + 2 * MARGIN, np.int32), np.zeros(SIDE + 2 * MARGIN, np.int32)
+    known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     # What a decision costs by the logit of its opposite, in sixteenths from -512 on.
@@ -641,15 +641,15 @@ def doubt(values, top, bottom, sides, zones, levels, variances, ratios, counts, 
     q = values[:, top:bottom]
     planes, height, width = q.shape
     high, broad = sides.shape
-    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
-    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
+    expected, profile = np.zeros((CELLS, CELLS), np.int32), np.zeros((CELLS, CELLS), np.int32)
     below, ahead, outside = (
-        np.zeros(SIDE + 2 * MARGIN, np.int64),
-        np.zeros(SIDE + 2 * MARGIN, np.int64),
-        np.zeros(SIDE + 2 * MARGIN, np.int64),
+        np.zeros(SIDE + 2 * MARGIN, np.int32),
+        np.zeros(SIDE + 2 * MARGIN, np.int32),
+        np.zeros(SIDE + 2 * MARGIN, np.int32),
     )
-    known = np.zeros((1, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int64)
+    known = np.zeros((1, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
     here = known[0]
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
