@@ -25,6 +25,9 @@ SIDE = 128
 STEPS = (2.5, 170.0)
 """Of their quantizers, in gray levels."""
 VALIDATED = (7, 18, 45, 100)
+NOISY, DRAWN = 0.08, 0.08
+"""Shares of the pictures that get noise, of a deviation up to LOUDEST gray levels, or are drawn over."""
+LOUDEST = 90.0
 SLOPE = 0.1
 """Of the rectifier on its negative side."""
 
@@ -38,15 +41,15 @@ class Restorer(nn.Module):
     GRAY_SHARE = 0.4
     LARGEST_GRADIENT = 1.0
 
-    def __init__(self, width: int = 64, depth: int = 2) -> None:
+    def __init__(self, width: int = 32, depth: int = 2) -> None:
         super().__init__()
         waves = _cosines(PATCH)
         patch = torch.kron(waves, waves).float().reshape(PATCH**2, 1, PATCH, PATCH)
         self.register_buffer("patch", patch, persistent=False)
         maps = PLANES * PATCH**2
-        self.enter = nn.Conv2d(maps + 2 * PLANES + 5, width, 3, padding=1)
+        self.enter = nn.Conv2d(maps + 2 * PLANES + 5, width, 1)
         self.steps = nn.ModuleList(Step(width) for _ in range(depth))
-        self.leave = nn.Conv2d(width, maps, 3, padding=1)
+        self.leave = nn.Conv2d(width, maps, 1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
@@ -87,12 +90,14 @@ class Restorer(nn.Module):
 
         Args:
             pictures: (N, 3, CROP, CROP) in [0, 1].
-            seed: of what is drawn: which part of each is taken, how much smaller it is made, and its step.
+            seed: of what is drawn: which part of each is taken, how much smaller it is made, what is done to
+                it, and its step.
             mixed: whether convolutions run in bfloat16.
         """
         rng = np.random.default_rng(seed)
         low, high = (math.log(step) for step in STEPS)
-        drawn = [coded(_part(each, rng), math.exp(rng.uniform(low, high))) for each in _bytes(pictures)]
+        parts = [_varied(_part(each, rng), rng) for each in _bytes(pictures)]
+        drawn = [coded(part, math.exp(rng.uniform(low, high))) for part in parts]
         truth, planes, error, borders = (torch.from_numpy(np.stack(each)) for each in zip(*drawn, strict=True))
         with torch.autocast(pictures.device.type, torch.bfloat16, enabled=mixed):
             better = self(planes, error, borders)
@@ -146,6 +151,27 @@ def _part(colors: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     if side > SIDE:
         part = np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
     return part[:, :, :1] if (part == part[:, :, :1]).all() else part
+
+
+def _varied(part: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A picture's part (H, W, C), some with noise, others drawn over: the net must leave what is no photograph."""
+    height, width, channels = part.shape
+    sort = rng.random()
+    if sort < NOISY:
+        noise = rng.normal(0, math.exp(rng.uniform(0, math.log(LOUDEST))), (height, width, channels))
+        return np.asarray(np.clip(part + noise, 0, 255).round(), np.uint8)
+    if sort < NOISY + DRAWN:
+        part = part.copy()
+        for _ in range(int(rng.integers(2, 12))):
+            x, y, across, down = (int(rng.integers(side)) for side in (width, height, width, height))
+            color = [int(value) for value in rng.integers(0, 256, channels)]
+            if rng.random() < 0.5:
+                cv2.rectangle(part, (x, y), (x + across // 2, y + down // 2), color, -1)
+            else:
+                text = "".join(chr(letter) for letter in rng.integers(33, 127, 12))
+                size, weight = rng.uniform(0.3, 1.2), int(rng.integers(1, 3))
+                cv2.putText(part, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, color, weight, cv2.LINE_AA)
+    return part
 
 
 class Step(nn.Module):
