@@ -118,18 +118,18 @@ def inverse(known: Coefficients) -> Floats:
     return planes
 
 
-def quantize(coefficients: Floats, sides: Bytes, code: int, price: float = PRICE) -> Coefficients:
-    """The integers that say most for their bytes at this step."""
+def quantize(coefficients: Floats, sides: Bytes, code: int, price: float = PRICE, stripe: int = STRIPE) -> Coefficients:
+    """The integers that say most for their bytes at this step; ``stripe`` as in :func:`encode`."""
     values = np.empty(coefficients.shape, np.int32)
     held = tables.load()
 
-    def stripe(_: int, top: int, bottom: int) -> None:
+    def part(_: int, top: int, bottom: int) -> None:
         compiled.call(
             _kernels().quantize, coefficients, top, bottom, np.float32(1 / size(code)), _cells(sides, top, bottom),
             held.logits, held.zones, held.levels, price, TRIM, FLOOR, values,
         )  # fmt: skip
 
-    _stripes(stripe, values.shape)
+    _stripes(part, values.shape, stripe)
     return Coefficients(values, sides, code)
 
 
@@ -170,25 +170,26 @@ def borders(sides: Bytes) -> Floats:
     return np.ascontiguousarray(found.swapaxes(2, 3).reshape(5, 2 * sides.shape[0], 2 * sides.shape[1]))
 
 
-def stripes(shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The rows of superblocks, from and to, of each stripe of planes of this shape (C, H, W)."""
+def stripes(shape: tuple[int, ...], stripe: int = STRIPE) -> list[tuple[int, int]]:
+    """The rows of superblocks, from and to, of each stripe of about so many samples, of planes of (C, H, W)."""
     rows = -(-shape[1] // SIDE)
-    count = max(1, min(rows, math.prod(shape) // STRIPE))
+    count = max(1, min(rows, math.prod(shape) // stripe))
     return [(i * rows // count, (i + 1) * rows // count) for i in range(count)]
 
 
-def encode(whole: Coefficients, opens: Sequence[int]) -> list[bytes]:
+def encode(whole: Coefficients, opens: Sequence[int], stripe: int = STRIPE) -> list[bytes]:
     """The layers of a picture.
 
     Args:
         whole: the picture.
         opens: for each layer, how many low bits of magnitudes are not known with it; falling, the last 0.
+        stripe: samples of a stripe, about. Layers of other stripes than STRIPE's can be measured, not decoded.
     """
     held = tables.load()
     values = whole.values
-    found: list[list[bytes]] = [[] for _ in stripes(values.shape)]
+    found: list[list[bytes]] = [[] for _ in stripes(values.shape, stripe)]
 
-    def stripe(i: int, top: int, bottom: int) -> None:
+    def part(i: int, top: int, bottom: int) -> None:
         sides = _cells(whole.sides, top, bottom)
         extents = np.zeros((len(values), *sides.shape), np.uint8)
         states, weights = held.states.copy(), held.weights.copy()
@@ -201,7 +202,7 @@ def encode(whole: Coefficients, opens: Sequence[int]) -> list[bytes]:
             found[i].append(data[:count].tobytes())
             before = now
 
-    _stripes(stripe, values.shape)
+    _stripes(part, values.shape, stripe)
     layers = []
     for k, now in enumerate(opens):
         head = struct.pack("<HB", whole.step, now) if k == 0 else bytes([now])
@@ -295,9 +296,9 @@ def _rows(work: Callable[[int, int], Any], shape: tuple[int, ...]) -> None:
     threads.each(work, [(row, row + 1) for row in range(rows)] if math.prod(shape) >= STRIPE else [(0, rows)])
 
 
-def _stripes(work: Callable[[int, int, int], Any], shape: tuple[int, ...]) -> None:
+def _stripes(work: Callable[[int, int, int], Any], shape: tuple[int, ...], stripe: int = STRIPE) -> None:
     """Do the work for each stripe, given as its number and rows of samples, of planes of this shape (C, H, W)."""
-    parts = enumerate(stripes(shape))
+    parts = enumerate(stripes(shape, stripe))
     threads.each(work, [(i, first * SIDE, min(last * SIDE, shape[1])) for i, (first, last) in parts])
 
 

@@ -25,15 +25,23 @@ REACH = picture.STEPS // 4
 """Step codes that one choice of blocks serves."""
 SAMPLE = 1 << 19
 """Samples that are enough to know how far expectation is from truth; pictures of twice as many are sampled first."""
+STRIPE = SAMPLE // 4
+"""Samples of a sample's stripe: it is coded for its length alone, and so by several threads."""
 GUESSES, TRIES = 4, 12
 """Steps tried: by what is expected, and in all, the others by halving."""
+ROUGH = 0.03
+"""How much further off a sample's value may be."""
 MOST = 16
 """Low bits that a layer leaves open."""
+BETWEEN = 2
+"""Low bits that a layer leaves open which serves no end."""
+FINE = 8.0
+"""Gray levels of a step: below it such a layer may pay for the time that it takes."""
 ROUNDS = 6
 """Of choosing layers that end where they should."""
 SPARSE = 0.62
 """Of the bytes up to its end: a layer that takes less may as well say one bit more."""
-SLACK = 0.01
+SLACK = 0.015
 """Of the bytes that may stay free."""
 FAR = 200.0
 """dB that are as good as infinite."""
@@ -44,8 +52,9 @@ NEAR = 0.06
 class Trial:
     """A picture, uint8 (H, W, C), at one step after the other."""
 
-    def __init__(self, colors: Bytes, code: int, like: Trial | None = None) -> None:
+    def __init__(self, colors: Bytes, code: int, like: Trial | None = None, stripe: int = picture.STRIPE) -> None:
         self.colors = colors
+        self.stripe = stripe
         self.steps: list[float] = list(like.steps) if like else []
         """Of layers but the last, about, in gray levels."""
         self.grown: set[int] = set(like.grown) if like else set()
@@ -55,6 +64,7 @@ class Trial:
 
     def _choose(self, code: int) -> None:
         self._chosen = code
+        self._fine = picture.size(code) < FINE
         self._coefficients, self._sides = picture.transform(self._planes, code)
         # An odd one meets all frequencies alike.
         some = self._coefficients[:, :: self.colors.size >> 20 | 1]
@@ -66,7 +76,7 @@ class Trial:
         """Its integers at a step code."""
         if abs(code - self._chosen) > REACH:
             self._choose(code)
-        return picture.quantize(self._coefficients, self._sides, code)
+        return picture.quantize(self._coefficients, self._sides, code, stripe=self.stripe)
 
     def layers(self, whole: picture.Coefficients, ends: Sequence[int]) -> list[bytes]:
         """Their layers, the first ones of which end, if they can, before so many bytes."""
@@ -80,9 +90,10 @@ class Trial:
                 now = min(round(math.log2(step / picture.size(whole.step))), MOST)
                 if 0 < now < min(opens.values(), default=MOST + 1):
                     opens[i] = now
-            # One more costs less than none where many bits are left: what is around a coefficient then tells more.
-            between = [1] if min(opens.values(), default=0) > 2 else []
-            layers = picture.encode(whole, (*opens.values(), *between, 0))
+            # One more makes all up to 2 % shorter where many bits are left, and many of them count: what is around
+            # a coefficient then tells more.
+            between = [BETWEEN] if self._fine and min(opens.values(), default=0) > 2 * BETWEEN else []
+            layers = picture.encode(whole, (*opens.values(), *between, 0), self.stripe)
             lengths = itertools.accumulate(map(len, layers))
             changed = False
             for i, length in zip(opens, lengths, strict=False):
@@ -206,20 +217,11 @@ def _search(colors: Bytes, start: int, value: Value, expected: Value, low: float
         _solve(Trial(colors, start), value, expected, low, high)
         return
     rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
-    sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start)
+    sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start, stripe=STRIPE)
     known = functools.cache(value)
-    offset, trial = 0.0, None
-    for _ in range(GUESSES):
-        code = _solve(sample, known, expected, low - offset, high - offset)
-        if trial is None:
-            trial = Trial(colors, code, sample)
-        found = known(trial, code)
-        if low <= found <= high or (code == 0 and found > high) or (code == HIGHEST and found < low):
-            return
-        if offset == (offset := found - known(sample, code)):
-            break  # the sample can say no more
-    assert trial is not None
-    _solve(trial, known, expected, low, high)
+    code = _solve(sample, known, expected, low - ROUGH, high + ROUGH)
+    wrong = known(sample, code) - expected(sample, code)
+    _solve(Trial(colors, code, sample), value, lambda trial, code: expected(trial, code) + wrong, low, high)
 
 
 def _solve(trial: Trial, value: Value, expected: Value, low: float, high: float) -> int:
@@ -235,17 +237,23 @@ def _solve(trial: Trial, value: Value, expected: Value, low: float, high: float)
         return below
 
     below, above = -1, HIGHEST + 1
-    code, scale, seen = best(middle), 1.0, dict[int, float]()
-    before = 0.0, 0.0
+    code, seen = best(middle), dict[int, float]()
+    scale, before = 1.0, (0.0, 0.0)
     for k in range(TRIES):
         found = seen[code] = value(trial, code)
         below, above = (code, above) if found < low else (below, code)
         if low <= found <= high or above - below < 2:
             break
-        guess = expected(trial, code)
-        if k and guess != before[1]:
-            scale = min(max((found - before[0]) / (guess - before[1]), 0.5), 2.0)
-        before = found, guess
-        code = best(guess + (middle - found) / scale) if k < GUESSES else below + above >> 1
+        if k >= GUESSES:
+            code = below + above >> 1
+        elif below in seen and above in seen:
+            share = (middle - seen[below]) / (seen[above] - seen[below])
+            code = below + round(share * (above - below))
+        else:
+            guess = expected(trial, code)
+            if k:
+                scale = min(max((found - before[0]) / (guess - before[1] or 1.0), 0.25), 4.0)
+            before = found, guess
+            code = best(guess + (middle - found) / scale)
         code = min(max(code, below + 1), above - 1)
     return min(seen, key=lambda code: abs(seen[code] - middle))

@@ -164,11 +164,11 @@ def _varied(part: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
         part = part.copy()
         for _ in range(int(rng.integers(2, 12))):
             x, y, across, down = (int(rng.integers(side)) for side in (width, height, width, height))
-            color = [int(value) for value in rng.integers(0, 256, channels)]
+            color = [int(rng.integers(256)) for _ in range(channels)]
             if rng.random() < 0.5:
                 cv2.rectangle(part, (x, y), (x + across // 2, y + down // 2), color, -1)
             else:
-                text = "".join(chr(letter) for letter in rng.integers(33, 127, 12))
+                text = "".join(chr(int(rng.integers(33, 127))) for _ in range(12))
                 size, weight = rng.uniform(0.3, 1.2), int(rng.integers(1, 3))
                 cv2.putText(part, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, color, weight, cv2.LINE_AA)
     return part
