@@ -82,6 +82,7 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
     count, height, width = planes.shape
     found = np.empty((3, count, SIDE, SIDE), np.float32)
     middle, source = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
+    out = np.empty((SIDE, SIDE), np.float32)
     costs = np.empty((3, 4, 4), np.float32)
     scale = np.float32(16 * inverse_step)
     most = len(curve) - 1
@@ -101,9 +102,11 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                         tall, wide = min(side, height - y), min(side, width - x)
                         total = np.float32(price * fixed)
                         for plane in range(count):
-                            out = found[size - SMALLEST, plane, a * side : a * side + tall, b * side : b * side + wide]
                             _block(planes[plane], y, x, tall, wide, source)
                             _turn(source, tall, wide, cosines[tall], transposed[wide], middle, out)
+                            for i in range(tall):
+                                for j in range(wide):
+                                    found[size - SMALLEST, plane, a * side + i, b * side + j] = out[i, j]
                             for i in range(tall):
                                 for j in range(wide):
                                     total += curve[min(np.int64(abs(out[i, j]) * scale), most)]
@@ -153,6 +156,7 @@ def synthesize(values, sides, first, last, less, unit, cosines, transposed, plan
     """
     count, height, width = planes.shape
     middle, source = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
+    out = np.empty((SIDE, SIDE), np.float32)
     for row in range(first * 4, min(last * 4, sides.shape[0])):
         for column in range(sides.shape[1]):
             size = np.int64(sides[row, column])
@@ -168,10 +172,10 @@ def synthesize(values, sides, first, last, less, unit, cosines, transposed, plan
                         found = source[i, j]
                         shrink = less[min(np.int64(abs(found)), 3)]
                         source[i, j] = (found - shrink if found > 0 else found + shrink) * unit
-                _turn(
-                    source, tall, wide, transposed[tall], cosines[wide], middle,
-                    planes[plane, y : y + tall, x : x + wide],
-                )  # fmt: skip
+                _turn(source, tall, wide, transposed[tall], cosines[wide], middle, out)
+                for i in range(tall):
+                    for j in range(wide):
+                        planes[plane, y + i, x + j] = out[i, j]
 
 
 @njit(nogil=True, cache=True)
