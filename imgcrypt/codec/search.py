@@ -41,8 +41,8 @@ ROUNDS = 6
 """Of choosing layers that end where they should."""
 SPARSE = 0.62
 """Of the bytes up to its end: a layer that takes less may as well say one bit more."""
-SLACK = 0.015
-"""Of the bytes that may stay free."""
+SLACK, LITTLE = 0.015, 0.006
+"""Of the bytes that may stay free; of a picture whose tries take little time."""
 FAR = 200.0
 """dB that are as good as infinite."""
 NEAR = 0.06
@@ -157,7 +157,8 @@ def fitting(colors: Bytes, room: int, ends: Sequence[int]) -> list[bytes]:
         return math.log2(goal * trial.colors.size / trial.bytes(code))
 
     # From a coefficient of about 1.1 bits in each thirtieth of a gray level's step.
-    _search(colors, picture.step_code(_step_for(goal)), left, expected, 0.0, -math.log2(1 - SLACK))
+    slack = SLACK if colors.size >= 2 * SAMPLE else LITTLE
+    _search(colors, picture.step_code(_step_for(goal)), left, expected, 0.0, -math.log2(1 - slack))
     return found
 
 
