@@ -220,13 +220,18 @@ def _search(colors: Bytes, start: int, value: Value, expected: Value, low: float
     rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
     sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start, stripe=STRIPE)
     known = functools.cache(value)
-    code = _solve(sample, known, expected, low - ROUGH, high + ROUGH)
+    code, scale = _solve(sample, known, expected, low - ROUGH, high + ROUGH)
     wrong = known(sample, code) - expected(sample, code)
-    _solve(Trial(colors, code, sample), value, lambda trial, code: expected(trial, code) + wrong, low, high)
+    _solve(Trial(colors, code, sample), value, lambda trial, code: expected(trial, code) + wrong, low, high, scale)
 
 
-def _solve(trial: Trial, value: Value, expected: Value, low: float, high: float) -> int:
-    """The code whose value is nearest to the middle between ``low`` and ``high``, of those that were looked at."""
+def _solve(
+    trial: Trial, value: Value, expected: Value, low: float, high: float, scale: float = 1.0
+) -> tuple[int, float]:
+    """The code whose value is nearest to the middle between ``low`` and ``high``, of those that were looked at.
+
+    ``scale`` says how fast values rise where expectation rises by 1; what was seen of it is the second result.
+    """
     middle = (low + high) / 2
 
     def best(wanted: float) -> int:
@@ -239,9 +244,13 @@ def _solve(trial: Trial, value: Value, expected: Value, low: float, high: float)
 
     below, above = -1, HIGHEST + 1
     code, seen = best(middle), dict[int, float]()
-    scale, before = 1.0, (0.0, 0.0)
+    before = 0.0, 0.0
     for k in range(TRIES):
         found = seen[code] = value(trial, code)
+        guess = expected(trial, code)
+        if k and guess != before[1]:
+            scale = min(max((found - before[0]) / (guess - before[1]), 0.25), 4.0)
+        before = found, guess
         below, above = (code, above) if found < low else (below, code)
         if low <= found <= high or above - below < 2:
             break
@@ -251,10 +260,6 @@ def _solve(trial: Trial, value: Value, expected: Value, low: float, high: float)
             share = (middle - seen[below]) / (seen[above] - seen[below])
             code = below + round(share * (above - below))
         else:
-            guess = expected(trial, code)
-            if k:
-                scale = min(max((found - before[0]) / (guess - before[1] or 1.0), 0.25), 4.0)
-            before = found, guess
             code = best(guess + (middle - found) / scale)
         code = min(max(code, below + 1), above - 1)
-    return min(seen, key=lambda code: abs(seen[code] - middle))
+    return min(seen, key=lambda code: abs(seen[code] - middle)), scale
