@@ -87,8 +87,11 @@ class Trial:
         for turn in range(ROUNDS):
             opens: dict[int, int] = {}  # by the number of the end
             for i, step in enumerate(self.steps):
-                now = min(round(math.log2(step / picture.size(whole.step))), MOST)
-                if 0 < now < min(opens.values(), default=MOST + 1):
+                most = min(opens.values(), default=MOST + 1) - 1
+                now = min(max(round(math.log2(step / picture.size(whole.step))), 1), MOST)
+                if i not in self.grown:
+                    now = min(now, most)  # one bit is little, but no layer is nothing
+                if 0 < now <= most:
                     opens[i] = now
             # One more makes all up to 2 % shorter where many bits are left, and many of them count: what is around
             # a coefficient then tells more.
@@ -98,11 +101,11 @@ class Trial:
             changed = False
             for i, length in zip(opens, lengths, strict=False):
                 if length > ends[i] and opens[i] < MOST:
-                    self.steps[i] *= 2
+                    self.steps[i] = picture.size(whole.step) * 2 ** (opens[i] + 1)
                     self.grown.add(i)
                     changed = True
                 elif length < SPARSE * ends[i] and i not in self.grown and turn < ROUNDS // 2:
-                    self.steps[i] /= 2
+                    self.steps[i] = picture.size(whole.step) * 2 ** (opens[i] - 1)
                     changed = True
             if not changed:
                 break

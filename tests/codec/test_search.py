@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,16 @@ def test_layers_fit_and_fill(picture: Make, shape: tuple[int, int], rate: float)
     room = int(rate * colors.size)
     used = sum(map(len, search.fitting(colors, room, [])))
     assert 0.97 * room < used <= room
+
+
+@pytest.mark.parametrize("rate", [0.08, 0.12, 0.18, 0.25])
+def test_a_layer_ends_before_each_end(picture: Make, rate: float) -> None:
+    colors = picture(320, 480)
+    room = int(rate * colors.size)
+    ends = [int(share * room) for share in (1 / 40, 0.13, 0.66)]
+    layers = search.fitting(colors, room, ends)
+    assert len(layers) == len(ends) + 1
+    assert all(length <= end for length, end in zip(itertools.accumulate(map(len, layers)), ends, strict=False))
 
 
 @SHAPES
