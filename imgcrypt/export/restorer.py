@@ -18,7 +18,7 @@ from imgcrypt.runtime.layered import LayeredNet
 from imgcrypt.runtime.zoo import DEFAULT, Entry
 
 HALO = 1
-"""Superblocks: the net sees 32 pixels around each."""
+"""Superblocks: the net sees 20 pixels around each pixel, and a superblock has 32."""
 
 
 class Graph(nn.Module):

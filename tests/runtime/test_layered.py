@@ -273,3 +273,11 @@ def test_net_of_one_rate_cannot_aim() -> None:
 def test_tables_that_are_not_the_manifests_are_refused() -> None:
     with pytest.raises(NetError, match="not those that the manifest names"):
         LayeredNet(dataclasses.replace(net().entry, tables_sha256="00" * 32), "cpu")
+
+
+@CHANNELS
+def test_the_net_leaves_noise_as_it_is(channels: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, channels), dtype=np.uint8)
+    payload = net().measure_for_psnr(image, 42.0, no_ends)
+    assert psnr(image, back(payload, image, "fast")) >= 42
+    assert psnr(image, back(payload, image)) > 41.8
