@@ -28,9 +28,9 @@ SAMPLE = 1 << 19
 STRIPE = SAMPLE // 4
 """Samples of a sample's stripe: it is coded for its length alone, and so by several threads."""
 GUESSES, TRIES = 4, 12
-"""Steps tried: by what is expected, and in all, the others by halving."""
+"""Steps tried: by what is expected or was seen, and in all, the others by halving."""
 ROUGH = 0.03
-"""How much further off a sample's value may be."""
+"""How much further off a sample's value may be, in octaves of bytes or in dB."""
 MOST = 16
 """Low bits that a layer leaves open."""
 BETWEEN = 2
@@ -90,7 +90,7 @@ class Trial:
                 most = min(opens.values(), default=MOST + 1) - 1
                 now = min(max(round(math.log2(step / picture.size(whole.step))), 1), MOST)
                 if i not in self.grown:
-                    now = min(now, most)  # one bit is little, but no layer is nothing
+                    now = min(now, most)  # a layer of one bit more than the one before says more than none
                 if 0 < now <= most:
                     opens[i] = now
             # One more makes all up to 2 % shorter where many bits are left, and many of them count: what is around
