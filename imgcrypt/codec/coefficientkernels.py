@@ -6,6 +6,9 @@ right end blocks are cut, and have as many coefficients as samples.
 
 Numba's cache notices changes of a kernel's own file only, so nothing but numbers comes from elsewhere. What is called
 for each decision is inlined by force: a call would push seven words for each array.
+
+Magnitudes, and sums of eight of them, fit into 32 bits whatever the bytes. Profiles and what comes of them do not: of a
+block of one sample, a magnitude counts 1024 times.
 """
 
 from __future__ import annotations
@@ -267,17 +270,17 @@ def code(
     gap = before - now
     middle = 0 if first else (1 << gap) - 1 >> 1
     edge = (1 << BITS - now) - 1
-    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
     left_extent = np.zeros((planes, high), np.int64)
     up_extent = np.zeros((planes, broad), np.int64)
     left_mean = np.zeros((planes, high), np.int64)
     up_mean = np.zeros((planes, broad), np.int64)
-    expected, profile = np.zeros((CELLS, CELLS), np.int32), np.zeros((CELLS, CELLS), np.int32)
+    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
     below, ahead, outside = (
         np.zeros(SIDE + 2 * MARGIN, np.int32),
         np.zeros(SIDE + 2 * MARGIN, np.int32),
-        np.zeros(SIDE + 2 * MARGIN, np.int32),
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
     )
     known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
@@ -536,10 +539,10 @@ def quantize(coefficients, top, bottom, inverse_step, sides, logits, zones, leve
     planes, height, width = q.shape
     high, broad = sides.shape
     near = np.empty((SIDE, SIDE), np.float32)
-    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
-    expected, profile = np.zeros((CELLS, CELLS), np.int32), np.zeros((CELLS, CELLS), np.int32)
-    below, outside = np.zeros(SIDE + 2 * MARGIN, np.int32), np.zeros(SIDE + 2 * MARGIN, np.int32)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
+    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
+    below, outside = np.zeros(SIDE + 2 * MARGIN, np.int32), np.zeros(SIDE + 2 * MARGIN, np.int64)
     known = np.zeros((planes, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
     turn_i, turn_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
     cell_i, cell_j = np.zeros(SIDE, np.int64), np.zeros(SIDE, np.int64)
@@ -642,13 +645,13 @@ def doubt(values, top, bottom, sides, zones, levels, variances, ratios, counts, 
     q = values[:, top:bottom]
     planes, height, width = q.shape
     high, broad = sides.shape
-    left = np.zeros((planes, high, CELLS, CELLS), np.int32)
-    up = np.zeros((planes, broad, CELLS, CELLS), np.int32)
-    expected, profile = np.zeros((CELLS, CELLS), np.int32), np.zeros((CELLS, CELLS), np.int32)
+    left = np.zeros((planes, high, CELLS, CELLS), np.int64)
+    up = np.zeros((planes, broad, CELLS, CELLS), np.int64)
+    expected, profile = np.zeros((CELLS, CELLS), np.int64), np.zeros((CELLS, CELLS), np.int64)
     below, ahead, outside = (
         np.zeros(SIDE + 2 * MARGIN, np.int32),
         np.zeros(SIDE + 2 * MARGIN, np.int32),
-        np.zeros(SIDE + 2 * MARGIN, np.int32),
+        np.zeros(SIDE + 2 * MARGIN, np.int64),
     )
     known = np.zeros((1, SIDE + 2 * MARGIN, SIDE + 2 * MARGIN), np.int32)
     here = known[0]
