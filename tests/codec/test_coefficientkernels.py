@@ -172,3 +172,14 @@ def test_the_integers_chosen_are_near(spread: float) -> None:
     ac = np.ones(ratios.shape, bool)
     ac[:, ::8, ::8] = False
     assert np.abs(ratios - q)[ac].max() <= 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 42), (3, 33, 10), (3, 17, 41)])
+def test_the_largest_magnitudes_fit(shape: tuple[int, ...]) -> None:
+    held, opens = tables.load(), (2, 0)
+    values = np.full(shape, (1 << coefficientkernels.BITS) - 1, np.int32)
+    sides = np.full((-(-shape[1] // 8), -(-shape[2] // 8)), 3, np.uint8)
+    writer = reference.Stripe(values.tolist(), sides.tolist(), held)
+    layers = encode(values, sides, opens, held)
+    assert layers == [writer.encode(now) for now in opens]
+    assert np.array_equal(decode(layers, shape, opens, held)[0], values)
