@@ -107,8 +107,6 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                             for i in range(tall):
                                 for j in range(wide):
                                     found[size - SMALLEST, plane, a * side + i, b * side + j] = out[i, j]
-                            for i in range(tall):
-                                for j in range(wide):
                                     total += curve[min(np.int64(abs(out[i, j]) * scale), most)]
                             total -= curve[min(np.int64(abs(out[0, 0]) * scale), most)]
                         costs[size - SMALLEST, a, b] = total
