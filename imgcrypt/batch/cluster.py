@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -40,6 +41,7 @@ class Cluster:
         except ImportError:
             raise DependencyError("Dask is not installed: pip install imgcrypt[dask]") from None
         self._own: Any = None
+        refused = ""
         try:
             if scheduler is None:
                 confined = {"distributed.nanny.pre-spawn-environ.OPENCV_FOR_THREADS_NUM": 1}
@@ -51,8 +53,12 @@ class Cluster:
         except (OSError, ValueError, RuntimeError) as error:
             if self._own is not None:
                 self._own.close()
-            reason = " ".join(str(error).split())[:200]
-            raise ImgcryptError(f"no Dask cluster at {scheduler or 'this machine'}: {reason}") from None
+            refused = " ".join(str(error).split())[:200] or "unknown reason"
+        if refused:
+            # Left to be found at any time, the client that failed could end while the next one begins, by the same
+            # thread, and wait for the lock that this holds.
+            gc.collect()
+            raise ImgcryptError(f"no Dask cluster at {scheduler or 'this machine'}: {refused}")
 
     def __enter__(self) -> Cluster:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -96,6 +97,23 @@ def test_what_dask_does_not_do(cluster: Any, photos: Path, tmp_path: Path) -> No
                 scheduler=cluster.scheduler_address,
             )
         )
+
+
+def test_a_client_that_failed_is_ended_at_once(photos: Path, tmp_path: Path) -> None:
+    """Found by the garbage collector while another one begins, it would wait for the lock that this one holds."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(each) is distributed.Client for each in gc.get_objects())
+        with pytest.raises(ImgcryptError, match="no Dask cluster"):
+            list(
+                batch.encrypt(
+                    photos, tmp_path / "vault", Identity.generate().recipient, distributor="dask", scheduler="nonsense"
+                )
+            )
+        assert sum(type(each) is distributed.Client for each in gc.get_objects()) == before
+    finally:
+        gc.enable()
 
 
 def test_for_recipients_no_secret_is_needed_anywhere(
