@@ -59,12 +59,14 @@ class Coefficients:
 
     ``values``: int32 (C, H, W), of blocks in their places. ``sides``: uint8 (ceil(H / 8), ceil(W / 8)), logarithms of
     the blocks' sides. ``step``: its code. ``open``: low bits of magnitudes that are not known, 0 in a whole picture.
+    ``bits``: about how many one layer of them takes, 0 where they come from layers.
     """
 
     values: Integers
     sides: Bytes
     step: int
     open: int = 0
+    bits: float = 0.0
 
 
 def size(code: int) -> float:
@@ -122,15 +124,16 @@ def quantize(coefficients: Floats, sides: Bytes, code: int, price: float = PRICE
     """The integers that say most for their bytes at this step; ``stripe`` as in :func:`encode`."""
     values = np.empty(coefficients.shape, np.int32)
     held = tables.load()
+    spent = [0.0] * len(stripes(values.shape, stripe))
 
-    def part(_: int, top: int, bottom: int) -> None:
-        compiled.call(
+    def part(i: int, top: int, bottom: int) -> None:
+        spent[i] = compiled.call(
             _kernels().quantize, coefficients, top, bottom, np.float32(1 / size(code)), _cells(sides, top, bottom),
-            held.logits, held.zones, held.levels, price, TRIM, FLOOR, values,
+            held.logits, held.zones, held.levels, price, TRIM, FLOOR, BLOCK, values,
         )  # fmt: skip
 
     _stripes(part, values.shape, stripe)
-    return Coefficients(values, sides, code)
+    return Coefficients(values, sides, code, bits=sum(spent) / price)
 
 
 def doubt(known: Coefficients) -> Floats:

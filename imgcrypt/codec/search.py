@@ -29,8 +29,10 @@ STRIPE = SAMPLE // 4
 """Samples of a sample's stripe: it is coded for its length alone, and so by several threads."""
 GUESSES, TRIES = 4, 12
 """Steps tried: by what is expected or was seen, and in all, the others by halving."""
-ROUGH = 0.03
-"""How much further off a sample's value may be, in octaves of bytes or in dB."""
+ROUGH, ROUGHER = 0.03, 0.1
+"""How much further off a sample's value may be, in dB; and in octaves of bytes, where quantizing alone says the rest."""
+CENTRAL = 0.6
+"""Of what lies between the least value and the greatest: in this middle part a value may lie that is foreseen."""
 MOST = 16
 """Low bits that a layer leaves open."""
 BETWEEN = 2
@@ -38,8 +40,8 @@ BETWEEN = 2
 FINE = 8.0
 """Gray levels of a step: below it such a layer may pay for the time that it takes."""
 ROUNDS = 6
-"""Of choosing layers that end where they should."""
-SPARSE = 0.62
+"""Of choosing layers that end where they should; a sample's are measured once, and end there with its next step."""
+SPARSE = 0.55
 """Of the bytes up to its end: a layer that takes less may as well say one bit more."""
 SLACK, LITTLE = 0.015, 0.006
 """Of the bytes that may stay free; of a picture whose tries take little time."""
@@ -55,6 +57,8 @@ class Trial:
     def __init__(self, colors: Bytes, code: int, like: Trial | None = None, stripe: int = picture.STRIPE) -> None:
         self.colors = colors
         self.stripe = stripe
+        self.rounds = ROUNDS if stripe == picture.STRIPE else 1
+        """Of choosing layers that end where they should, in one call."""
         self.steps: list[float] = list(like.steps) if like else []
         """Of layers but the last, about, in gray levels."""
         self.grown: set[int] = set(like.grown) if like else set()
@@ -66,6 +70,7 @@ class Trial:
         self._chosen = code
         self._fine = picture.size(code) < FINE
         self._coefficients, self._sides = picture.transform(self._planes, code)
+        self._found: picture.Coefficients | None = None
         # An odd one meets all frequencies alike.
         some = self._coefficients[:, :: self.colors.size >> 20 | 1]
         counts = np.bincount((some.view(np.uint32) >> 20 & 2047).reshape(-1))
@@ -76,7 +81,9 @@ class Trial:
         """Its integers at a step code."""
         if abs(code - self._chosen) > REACH:
             self._choose(code)
-        return picture.quantize(self._coefficients, self._sides, code, stripe=self.stripe)
+        if self._found is None or self._found.step != code:
+            self._found = picture.quantize(self._coefficients, self._sides, code, stripe=self.stripe)
+        return self._found
 
     def layers(self, whole: picture.Coefficients, ends: Sequence[int]) -> list[bytes]:
         """Their layers, the first ones of which end, if they can, before so many bytes."""
@@ -84,7 +91,7 @@ class Trial:
             # What a layer leaves open is a step too, whose size at so many bytes can be foretold.
             self.steps[:] = [_step_for(end / self.colors.size) for end in ends]
             self.grown.clear()
-        for turn in range(ROUNDS):
+        for turn in range(self.rounds):
             opens: dict[int, int] = {}  # by the number of the end
             for i, step in enumerate(self.steps):
                 most = min(opens.values(), default=MOST + 1) - 1
@@ -114,7 +121,10 @@ class Trial:
     def bytes(self, code: int) -> float:
         """About how many the layers of a step code have, which falls with it: true to some hundredths."""
         ratios = self._ratios(code)
-        bits = np.where(ratios < 0.5, 0.6 * ratios, 3 + 1.2 * np.log2(np.maximum(ratios, 0.5)))
+        octaves = np.log2(2 * ratios)
+        # A bin is an eighth of an octave wide: of one around 0.5 steps, some are coded as 0.
+        some = np.clip(8 * octaves + 0.5, 0, 1)
+        bits = (1 - some) * 0.6 * ratios + some * (1.8 + 1.2 * octaves)
         return float(0.95 / 8 * (self._counts @ bits)) + 1
 
     def error(self, code: int) -> float:
@@ -156,12 +166,15 @@ def fitting(colors: Bytes, room: int, ends: Sequence[int]) -> list[bytes]:
             found, best = layers, length if length <= room else -1
         return math.log2(goal * trial.colors.size / length)
 
+    def quantized(trial: Trial, code: int) -> float:
+        return math.log2(goal * trial.colors.size * 8 / trial.at(code).bits)
+
     def expected(trial: Trial, code: int) -> float:
         return math.log2(goal * trial.colors.size / trial.bytes(code))
 
     # From a coefficient of about 1.1 bits in each thirtieth of a gray level's step.
     slack = SLACK if colors.size >= 2 * SAMPLE else LITTLE
-    _search(colors, picture.step_code(_step_for(goal)), left, expected, 0.0, -math.log2(1 - slack))
+    _search(colors, picture.step_code(_step_for(goal)), left, quantized, expected, 0.0, -math.log2(1 - slack))
     return found
 
 
@@ -193,7 +206,7 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
         return min(max(target, -FAR), FAR) - 10 * math.log10(255**2 / trial.error(code))
 
     start = picture.step_code(4 * 10 ** ((48 - min(max(target, 0), 100)) / 20))
-    _search(colors, start, missing, expected, -NEAR, 0.0)
+    _search(colors, start, missing, None, expected, -NEAR, 0.0)
     if not found:
         raise NetError(f"this picture comes back with {reached:.2f} dB at best; give a lower PSNR, or keep it lossless")
     trial, whole = found[0]
@@ -208,45 +221,63 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
     return layers
 
 
-def _search(colors: Bytes, start: int, value: Value, expected: Value, low: float, high: float) -> None:
+def _search(
+    colors: Bytes, start: int, value: Value, quantized: Value | None, expected: Value, low: float, high: float
+) -> None:
     """Look at step codes until the value of one lies between ``low`` and ``high``, or none in between is left.
 
     Args:
         colors: the picture.
         start: the first code, roughly.
         value: is called with trials and codes, and rises with these.
+        quantized: the value less an amount that is about the same for other codes and for a sample of the picture, by
+            quantizing alone; None if ``value`` does no more than that.
         expected: about what the value is, which costs little.
     """
-    if colors.size < 2 * SAMPLE:
-        _solve(Trial(colors, start), value, expected, low, high)
+    value = functools.cache(value)
+    small = colors.size < 2 * SAMPLE
+    if small:
+        sample = Trial(colors, start)
+    else:
+        rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
+        sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start, stripe=STRIPE)
+    rough = ROUGHER if quantized else 0.0 if small else ROUGH
+    code, scale = _solve(sample, value, expected, low - rough, high + rough)
+    if small and low <= value(sample, code) <= high:
         return
-    rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
-    sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start, stripe=STRIPE)
-    known = functools.cache(value)
-    code, scale = _solve(sample, known, expected, low - ROUGH, high + ROUGH)
-    wrong = known(sample, code) - expected(sample, code)
-    _solve(Trial(colors, code, sample), value, lambda trial, code: expected(trial, code) + wrong, low, high, scale)
+    wrong = value(sample, code) - expected(sample, code)
+
+    def corrected(trial: Trial, code: int) -> float:
+        return expected(trial, code) + wrong
+
+    trial = sample if small else Trial(colors, code, sample)
+    if quantized is None:
+        _solve(trial, value, corrected, low, high, scale)
+        return
+    common = value(sample, code) - quantized(sample, code)
+    edge = (1 - CENTRAL) / 2 * (high - low)
+    code, scale = _solve(trial, lambda *at: quantized(*at) + common, corrected, low + edge, high - edge, scale)
+    wrong += quantized(trial, code) + common - corrected(trial, code)
+    _solve(trial, value, corrected, low, high, scale, code)
 
 
 def _solve(
-    trial: Trial, value: Value, expected: Value, low: float, high: float, scale: float = 1.0
+    trial: Trial,
+    value: Value,
+    expected: Value,
+    low: float,
+    high: float,
+    scale: float = 1.0,
+    code: int | None = None,
 ) -> tuple[int, float]:
     """The code whose value is nearest to the middle between ``low`` and ``high``, of those that were looked at.
 
-    ``scale`` says how fast values rise where expectation rises by 1; what was seen of it is the second result.
+    ``scale`` says how fast values rise where expectation rises by 1; what was seen of it is the second result. ``code``
+    is the first one to look at.
     """
     middle = (low + high) / 2
-
-    def best(wanted: float) -> int:
-        """The code from which on a value of ``wanted`` is expected."""
-        below, above = 0, HIGHEST
-        while below < above:
-            code = below + above >> 1
-            below, above = (code + 1, above) if expected(trial, code) < wanted else (below, code)
-        return below
-
     below, above = -1, HIGHEST + 1
-    code, seen = best(middle), dict[int, float]()
+    code, seen = _code(trial, expected, middle) if code is None else code, dict[int, float]()
     before = 0.0, 0.0
     for k in range(TRIES):
         found = seen[code] = value(trial, code)
@@ -263,6 +294,15 @@ def _solve(
             share = (middle - seen[below]) / (seen[above] - seen[below])
             code = below + round(share * (above - below))
         else:
-            code = best(guess + (middle - found) / scale)
+            code = _code(trial, expected, guess + (middle - found) / scale)
         code = min(max(code, below + 1), above - 1)
     return min(seen, key=lambda code: abs(seen[code] - middle)), scale
+
+
+def _code(trial: Trial, expected: Value, wanted: float) -> int:
+    """The code from which on a value of ``wanted`` is expected."""
+    below, above = 0, HIGHEST
+    while below < above:
+        code = below + above >> 1
+        below, above = (code + 1, above) if expected(trial, code) < wanted else (below, code)
+    return below

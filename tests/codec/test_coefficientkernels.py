@@ -148,6 +148,7 @@ def test_the_integers_chosen_are_near(spread: float) -> None:
         0.085,
         0.85,
         2.0,
+        7.0,
         q,
     )
     away = np.abs(ratios - q)
@@ -164,6 +165,7 @@ def test_the_integers_chosen_are_near(spread: float) -> None:
         held.logits,
         held.zones,
         held.levels,
+        0.0,
         0.0,
         0.0,
         0.0,
