@@ -30,7 +30,7 @@ STRIPE = SAMPLE // 4
 GUESSES, TRIES = 4, 12
 """Steps tried: by what is expected or was seen, and in all, the others by halving."""
 ROUGH, ROUGHER = 0.03, 0.1
-"""How much further off a sample's value may be, in dB; and in octaves of bytes, where quantizing alone says the rest."""
+"""How much further off a sample's value may be: in dB; in octaves of bytes, where quantizing alone says the rest."""
 CENTRAL = 0.6
 """Of what lies between the least value and the greatest: in this middle part a value may lie that is foreseen."""
 MOST = 16
