@@ -172,6 +172,13 @@ def check(key_files: Sequence[str], passphrase: bool, file: str = "", kinds: tup
         raise WrongKeyError(wrong)
 
 
+def openers(key_files: Sequence[str], with_passphrase: bool) -> list[Key]:
+    """The keys to open a file with, whatever it opens with."""
+    check(key_files, with_passphrase)
+    keys = [load(name) for name in key_files]
+    return [*keys, passphrase(confirm=False)] if with_passphrase else keys
+
+
 def _has_terminal() -> bool:
     # Without one, the passphrase would be taken from standard input, and shown.
     if os.name != "posix":
