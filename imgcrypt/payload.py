@@ -126,9 +126,7 @@ def decode_front(first: Bytes, content: Content) -> Image:
     except DamagedError:
         raise ImageError("the file has no preview: its first layer is too long for one; decrypt it") from None
     colors = layered_code.show(layers, content.height, content.width, min(content.channels, 3))
-    if content.channels == 1:
-        return np.ascontiguousarray(colors[:, :, 0])
-    return np.dstack([colors, np.full_like(colors[:, :, 0], 255)]) if content.channels == 4 else colors
+    return _image(colors, np.full_like(colors[:, :, 0], 255) if content.channels == 4 else None)
 
 
 def check_picture(content: Content) -> None:
@@ -188,14 +186,10 @@ def rebuild(
         min(content.channels, 3),
         quality,
     )
-    if colors.shape[2] == 1:
-        return np.ascontiguousarray(colors[:, :, 0])
-    if content.channels == 1:
+    if content.channels == 1 and colors.shape[2] == 3:
         # The mean of the three channels, rounded half up.
         return np.asarray((colors.sum(2, dtype=np.uint16) * 2 + 3) // 6, np.uint8)
-    if content.channels == 4:
-        return np.dstack([colors, payload[size:].reshape(height, width)])
-    return np.ascontiguousarray(colors)
+    return _image(colors, payload[size:].reshape(height, width) if content.channels == 4 else None)
 
 
 def _measure_layered(
@@ -231,6 +225,13 @@ def _with_padding(data: bytes) -> Bytes:
 def _colors(image: Image) -> Bytes:
     """The picture without alpha: uint8 (H, W, 1) or (H, W, 3)."""
     return np.asarray(image[:, :, :3] if image.ndim == 3 else image[:, :, None], np.uint8)
+
+
+def _image(colors: Bytes, alpha: Bytes | None) -> Bytes:
+    """Colors (H, W, 1) or (H, W, 3), and alpha (H, W) if there is one, as a picture."""
+    if alpha is not None:
+        return np.dstack([colors, alpha])
+    return np.ascontiguousarray(colors[:, :, 0] if colors.shape[2] == 1 else colors)
 
 
 def _with_alpha(measurements: Bytes, image: Image) -> Bytes:

@@ -66,21 +66,21 @@ def _turn(source, tall, wide, down, along, middle, out):
 
 @njit(nogil=True, cache=True)
 def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, transposed, sides, coefficients):
-    """Choose blocks' sides in some rows of superblocks, and transform these blocks.
+    """Choose blocks' sides in some rows of superblocks, by the first plane alone, and transform these blocks.
 
     Args:
         planes: float32 (C, H, W).
         first, last: rows of superblocks.
         inverse_step: 1 / the quantizer's step.
         price: of a bit, in squares of the step.
-        fixed: bits of a block by itself.
+        fixed: bits of a block by itself, in all planes.
         curve: float32 (n,): what a coefficient costs by 16 times its magnitude in steps, errors and bits at this price.
         cosines: float32 (33, 32, 32), the transform by number of samples; transposed: each one's transpose.
         sides: uint8 (ceil(H / 8), ceil(W / 8)), written.
         coefficients: float32 (C, H, W), written.
     """
     count, height, width = planes.shape
-    found = np.empty((3, count, SIDE, SIDE), np.float32)
+    found = np.empty((3, SIDE, SIDE), np.float32)
     middle, source = np.zeros((SIDE, SIDE), np.float32), np.zeros((SIDE, SIDE), np.float32)
     out = np.empty((SIDE, SIDE), np.float32)
     costs = np.empty((3, 4, 4), np.float32)
@@ -100,15 +100,13 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                         if y >= height or x >= width:
                             continue
                         tall, wide = min(side, height - y), min(side, width - x)
-                        total = np.float32(price * fixed)
-                        for plane in range(count):
-                            _block(planes[plane], y, x, tall, wide, source)
-                            _turn(source, tall, wide, cosines[tall], transposed[wide], middle, out)
-                            for i in range(tall):
-                                for j in range(wide):
-                                    found[size - SMALLEST, plane, a * side + i, b * side + j] = out[i, j]
-                                    total += curve[min(np.int64(abs(out[i, j]) * scale), most)]
-                            total -= curve[min(np.int64(abs(out[0, 0]) * scale), most)]
+                        _block(planes[0], y, x, tall, wide, source)
+                        _turn(source, tall, wide, cosines[tall], transposed[wide], middle, out)
+                        total = np.float32(price * fixed) - curve[min(np.int64(abs(out[0, 0]) * scale), most)]
+                        for i in range(tall):
+                            for j in range(wide):
+                                found[size - SMALLEST, a * side + i, b * side + j] = out[i, j]
+                                total += curve[min(np.int64(abs(out[i, j]) * scale), most)]
                         costs[size - SMALLEST, a, b] = total
             # From the smallest blocks up.
             whole = np.float32(0)
@@ -126,19 +124,27 @@ def analyse(planes, first, last, inverse_step, price, fixed, curve, cosines, tra
                     for row in range(y >> 3, min((y >> 3) + 2, sides.shape[0])):
                         for column in range(x >> 3, min((x >> 3) + 2, sides.shape[1])):
                             sides[row, column] = size
-            for row in range(y0 >> 3, min((y0 >> 3) + 4, sides.shape[0])):
-                for column in range(x0 >> 3, min((x0 >> 3) + 4, sides.shape[1])):
-                    if costs[2, 0, 0] <= whole:
-                        sides[row, column] = 5
-                    size = sides[row, column]
-                    y, x = 8 * row - y0, 8 * column - x0
-                    tall, wide = min(8, height - 8 * row), min(8, width - 8 * column)
-                    for plane in range(count):
+            rows, columns = min(4, sides.shape[0] - (y0 >> 3)), min(4, sides.shape[1] - (x0 >> 3))
+            here = sides[y0 >> 3 : (y0 >> 3) + rows, x0 >> 3 : (x0 >> 3) + columns]
+            if costs[2, 0, 0] <= whole:
+                here[:, :] = 5
+            for row in range(rows):
+                for column in range(columns):
+                    size = np.int64(here[row, column])
+                    cells = 1 << size - SMALLEST
+                    if row % cells or column % cells:
+                        continue
+                    y, x = y0 + 8 * row, x0 + 8 * column
+                    tall, wide = min(8 * cells, height - y), min(8 * cells, width - x)
+                    for i in range(tall):
+                        for j in range(wide):
+                            coefficients[0, y + i, x + j] = found[size - SMALLEST, 8 * row + i, 8 * column + j]
+                    for plane in range(1, count):
+                        _block(planes[plane], y, x, tall, wide, source)
+                        _turn(source, tall, wide, cosines[tall], transposed[wide], middle, out)
                         for i in range(tall):
                             for j in range(wide):
-                                coefficients[plane, 8 * row + i, 8 * column + j] = found[
-                                    size - SMALLEST, plane, y + i, x + j
-                                ]
+                                coefficients[plane, y + i, x + j] = out[i, j]
 
 
 @njit(nogil=True, cache=True)

@@ -122,7 +122,7 @@ def _raw(encoding, value, bits, low, span, at, data):
         if encoding:
             low += span * part
         else:
-            part = min(low // span, (1 << some) - 1)
+            part = np.int64(low >= span) if some == 1 else min(low // span, (1 << some) - 1)
             # Bytes of no encoder can be beyond the interval, and would be further and further.
             low = min(low - span * part, span - 1)
         while span < 1 << 24:

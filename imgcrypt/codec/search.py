@@ -39,6 +39,8 @@ BETWEEN = 2
 """Low bits that a layer leaves open which serves no end."""
 FINE = 8.0
 """Gray levels of a step: below it such a layer may pay for the time that it takes."""
+FEWEST = 0.94
+"""Of the bytes that the quantizer expects, what is coded of pictures."""
 ROUNDS = 6
 """Of choosing layers that end where they should; a sample's are measured once, and end there with its next step."""
 SPARSE = 0.55
@@ -210,7 +212,7 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
     if not found:
         raise NetError(f"this picture comes back with {reached:.2f} dB at best; give a lower PSNR, or keep it lossless")
     trial, whole = found[0]
-    limits = ends(int(trial.bytes(whole.step)))
+    limits = ends(int(FEWEST * whole.bits / 8))
     for _ in range(ROUNDS // 2):
         layers = trial.layers(whole, limits)
         exact = ends(sum(map(len, layers)))
