@@ -93,6 +93,7 @@ class Trial:
             # What a layer leaves open is a step too, whose size at so many bytes can be foretold.
             self.steps[:] = [_step_for(end / self.colors.size) for end in ends]
             self.grown.clear()
+        before: dict[int, int] = {}
         for turn in range(self.rounds):
             opens: dict[int, int] = {}  # by the number of the end
             for i, step in enumerate(self.steps):
@@ -109,9 +110,12 @@ class Trial:
             lengths = itertools.accumulate(map(len, layers))
             changed = False
             for i, length in zip(opens, lengths, strict=False):
-                if length > ends[i] and opens[i] < MOST:
-                    self.steps[i] = picture.size(whole.step) * 2 ** (opens[i] + 1)
+                if length > ends[i] and opens[i] < MOST and length != before.get(i):
+                    # A bit more makes it half as long at best.
+                    more = max(int(math.log2(length / max(ends[i], 1))), 1)
+                    self.steps[i] = picture.size(whole.step) * 2 ** min(opens[i] + more, MOST)
                     self.grown.add(i)
+                    before[i] = length  # which is all that it takes to say nothing, if it comes again
                     changed = True
                 elif length < SPARSE * ends[i] and i not in self.grown and turn < ROUNDS // 2:
                     self.steps[i] = picture.size(whole.step) * 2 ** (opens[i] - 1)
@@ -119,6 +123,13 @@ class Trial:
             if not changed:
                 break
         return layers
+
+    def learn(self, sample: Trial, code: int, ends: Sequence[int]) -> None:
+        """Take over how a sample of the picture is cut into layers that end where they should."""
+        share = sample.colors.size / self.colors.size
+        sample.rounds = ROUNDS
+        sample.layers(sample.at(code), [int(share * end) for end in ends])
+        self.steps, self.grown = list(sample.steps), set(sample.grown)
 
     def bytes(self, code: int) -> float:
         """About how many the layers of a step code have, which falls with it: true to some hundredths."""
@@ -192,13 +203,16 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
         raise NetError("a PSNR to aim at is a number of dB; give one, 42 for example")
     found: list[tuple[Trial, picture.Coefficients]] = []
     reached = -math.inf
+    sample: Trial | None = None
 
     def missing(trial: Trial, code: int) -> float:
-        nonlocal reached
+        nonlocal reached, sample
         whole = trial.at(code)
         back = picture.colors(picture.inverse(whole))
         quality = psnr(trial.colors, back)
-        if trial.colors is colors:
+        if trial.colors is not colors:
+            sample = trial
+        else:
             reached = max(reached, quality)
             if quality >= target and (not found or code > found[0][1].step):
                 found[:] = [(trial, whole)]
@@ -213,6 +227,8 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
         raise NetError(f"this picture comes back with {reached:.2f} dB at best; give a lower PSNR, or keep it lossless")
     trial, whole = found[0]
     limits = ends(int(FEWEST * whole.bits / 8))
+    if sample is not None:
+        trial.learn(sample, whole.step, limits)
     for _ in range(ROUNDS // 2):
         layers = trial.layers(whole, limits)
         exact = ends(sum(map(len, layers)))
