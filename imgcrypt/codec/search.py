@@ -252,27 +252,24 @@ def _search(
             quantizing alone; None if ``value`` does no more than that.
         expected: about what the value is, which costs little.
     """
-    value = functools.cache(value)
-    small = colors.size < 2 * SAMPLE
-    if small:
-        sample = Trial(colors, start)
-    else:
-        rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
-        sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start, stripe=STRIPE)
-    rough = ROUGHER if quantized else 0.0 if small else ROUGH
-    code, scale = _solve(sample, value, expected, low - rough, high + rough)
-    if small and low <= value(sample, code) <= high:
+    if colors.size < 2 * SAMPLE:
+        _solve(Trial(colors, start), value, expected, low, high)
         return
-    wrong = value(sample, code) - expected(sample, code)
+    rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
+    sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start, stripe=STRIPE)
+    known = functools.cache(value)
+    rough = ROUGHER if quantized else ROUGH
+    code, scale = _solve(sample, known, expected, low - rough, high + rough)
+    wrong = known(sample, code) - expected(sample, code)
 
     def corrected(trial: Trial, code: int) -> float:
         return expected(trial, code) + wrong
 
-    trial = sample if small else Trial(colors, code, sample)
+    trial = Trial(colors, code, sample)
     if quantized is None:
         _solve(trial, value, corrected, low, high, scale)
         return
-    common = value(sample, code) - quantized(sample, code)
+    common = known(sample, code) - quantized(sample, code)
     edge = (1 - CENTRAL) / 2 * (high - low)
     code, scale = _solve(trial, lambda *at: quantized(*at) + common, corrected, low + edge, high - edge, scale)
     wrong += quantized(trial, code) + common - corrected(trial, code)
