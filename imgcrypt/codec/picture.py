@@ -42,8 +42,6 @@ FLOOR = 2.0
 """Bits that all coefficients of a block but the first must be worth together."""
 BLOCK = 7.0
 """Bits of a block by itself, in each plane."""
-OTHERS = 0.7
-"""Of them, how many each plane but the first adds where that one chooses blocks' sides for all."""
 DENSEST = 2048
 """Superblocks to a byte of the first layer, at most: each has decisions that cost 1/700 of a bit at least."""
 STRIPE = 1 << 19
@@ -104,8 +102,7 @@ def transform(planes: Floats, code: int, price: float = PRICE) -> tuple[Floats, 
     sides = np.empty((-(-height // 8), -(-width // 8)), np.uint8)
     coefficients = np.empty_like(planes)
     cosines, transposed = _cosines()
-    fixed = BLOCK * (1 + OTHERS * (len(planes) - 1))
-    arguments = (1 / size(code), price, fixed, _curve(price), cosines, transposed, sides, coefficients)
+    arguments = (1 / size(code), price, BLOCK * len(planes), _curve(price), cosines, transposed, sides, coefficients)
     _rows(lambda first, last: compiled.call(_blocks().analyse, planes, first, last, *arguments), planes.shape)
     return coefficients, sides
 

@@ -43,7 +43,7 @@ FEWEST = 0.94
 """Of the bytes that the quantizer expects, what is coded of pictures."""
 ROUNDS = 6
 """Of choosing layers that end where they should; a sample's are measured once, and end there with its next step."""
-SPARSE = 0.55
+SPARSE = 0.62
 """Of the bytes up to its end: a layer that takes less may as well say one bit more."""
 SLACK, LITTLE = 0.015, 0.006
 """Of the bytes that may stay free; of a picture whose tries take little time."""
