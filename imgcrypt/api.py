@@ -58,8 +58,8 @@ def encrypt(
         suite: ``hybrid`` (the chaos cipher inside AES-256-GCM) or ``chaos`` (the paper's cipher with
             authentication only, for research; see docs/threat-model.md).
         protection: against loss and damage: ``none``; ``light``, by which everything comes back though a twentieth of
-            the file is lost, and something though three quarters are; or ``strong``, by which less comes back the more
-            is lost. ``None`` is ``light``, but ``none`` for raw pictures and the paper's nets.
+            its packets are lost, and something though three quarters are; or ``strong``, by which less comes back the
+            more is lost. ``None`` is ``light``, but ``none`` for raw pictures and the paper's nets.
         survive: instead, the share of the file, up to 0.9, without which everything comes back.
         provider: what runs the net: ``auto``, ``cpu`` or ``cuda``.
         associated_data: bytes that must be given again to decrypt. They are authenticated, and not stored.

@@ -52,7 +52,7 @@ class Codec:
         quality: of what is decrypted: ``best``; or ``fast``, which leaves out the default net: a few tenths of a dB
             less, in a third of the time or so.
         protection: of what is encrypted, against loss and damage: ``none``; ``light``, by which everything comes back
-            though a twentieth of the file is lost, and something though three quarters are; or ``strong``, by which
+            though a twentieth of its packets are lost, and something though three quarters are; or ``strong``, by which
             less comes back the more is lost. ``None`` is ``light``, but ``none`` for raw pictures and the paper's nets.
         survive: instead, the share of the file, up to 0.9, without which everything comes back.
         zoo: folder of nets of one's own (see imgcrypt.export), beside those of the package; ``None`` takes what

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import gc
 import logging
+import os
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -41,18 +42,21 @@ class Cluster:
         except ImportError:
             raise DependencyError("Dask is not installed: pip install imgcrypt[dask]") from None
         self._own: Any = None
+        self._environment: dict[str, str | None] = {}
         refused = ""
         try:
             if scheduler is None:
                 confined = {"distributed.nanny.pre-spawn-environ.OPENCV_FOR_THREADS_NUM": 1}
                 with dask.config.set(confined):
+                    # Dask sets these, how many threads there are to be among them, in the process that starts workers.
+                    names = dask.config.get("distributed.nanny.pre-spawn-environ")
+                    self._environment = {name: os.environ.get(name) for name in names}
                     self._own = distributed.LocalCluster(
                         n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
                     )
             self._client = distributed.Client(self._own or scheduler, timeout=SECONDS)
         except (OSError, ValueError, RuntimeError) as error:
-            if self._own is not None:
-                self._own.close()
+            self._close()
             refused = " ".join(str(error).split())[:200] or "unknown reason"
         if refused:
             # Left to be found at any time, the client that failed could end while the next one begins, by the same
@@ -66,8 +70,16 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(Exception):
             self._client.close()
+        self._close()
+
+    def _close(self) -> None:
         if self._own is not None:
             self._own.close()
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
     def threads(self) -> int:
         """Of all workers together, at least 1."""

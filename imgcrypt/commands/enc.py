@@ -100,8 +100,8 @@ def enc(
     By default it is sampled, which is lossy; what it says at the end has the PSNR. What the file says beside the pixels
     (profile, EXIF, XMP, its name) is encrypted too, and comes back.
 
-    Protected lightly, everything comes back though a twentieth of the file is lost or wrong, and a coarse picture
-    though three quarters are; strongly, less comes back the more is lost, and the file says less at first.
+    Protected lightly, everything comes back though a twentieth of the packets are lost or wrong, and a coarse
+    picture though three quarters are; strongly, less comes back the more is lost, and the file says less at first.
 
     \b
     imgcrypt enc photo.jpg -k key.txt                       as small as 42 dB allow

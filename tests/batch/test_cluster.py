@@ -15,6 +15,7 @@ from PIL import Image
 
 import imgcrypt
 from imgcrypt import Identity, ImgcryptError, Key, batch
+from imgcrypt.batch.cluster import Cluster
 
 distributed = pytest.importorskip("distributed", reason="this test needs Dask: pip install imgcrypt[dask]")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -22,8 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
+    before = dict(os.environ)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as own:
         yield own
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
 
 
 @pytest.fixture
@@ -97,6 +101,15 @@ def test_what_dask_does_not_do(cluster: Any, photos: Path, tmp_path: Path) -> No
                 scheduler=cluster.scheduler_address,
             )
         )
+
+
+def test_a_cluster_of_ones_own_leaves_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    with Cluster(None, 1) as own:
+        assert own.threads() == 1
+        assert "OMP_NUM_THREADS" in os.environ
+    assert dict(os.environ) == before
 
 
 def test_a_client_that_failed_is_ended_at_once(photos: Path, tmp_path: Path) -> None:

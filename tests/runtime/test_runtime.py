@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import imgcrypt
-from imgcrypt import ProviderError, cuda, runtime
+from imgcrypt import ProviderError, cuda, runtime, threads
 from imgcrypt.locks import ForkSafeLock
 from imgcrypt.runtime import net as net_module
 from imgcrypt.runtime import sessions, zoo
@@ -189,6 +189,8 @@ def test_sessions_use_as_many_threads_as_the_process_may(
     cores: set[int], picture: MakePicture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores, raising=False)
+    for name in (threads.VARIABLE, *threads.OTHERS):
+        monkeypatch.delenv(name, raising=False)
     net = BlockNet(ENTRY, "cpu")
     net.sample(blocks_of(1, 1, picture))
     assert net.session("sampler").get_session_options().intra_op_num_threads == len(cores)
