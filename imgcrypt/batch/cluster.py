@@ -43,7 +43,6 @@ class Cluster:
             raise DependencyError("Dask is not installed: pip install imgcrypt[dask]") from None
         self._own: Any = None
         self._environment: dict[str, str | None] = {}
-        refused = ""
         try:
             if scheduler is None:
                 confined = {"distributed.nanny.pre-spawn-environ.OPENCV_FOR_THREADS_NUM": 1}
@@ -57,12 +56,13 @@ class Cluster:
             self._client = distributed.Client(self._own or scheduler, timeout=SECONDS)
         except (OSError, ValueError, RuntimeError) as error:
             self._close()
-            refused = " ".join(str(error).split())[:200] or "unknown reason"
-        if refused:
-            # Left to be found at any time, the client that failed could end while the next one begins, by the same
-            # thread, and wait for the lock that this holds.
-            gc.collect()
-            raise ImgcryptError(f"no Dask cluster at {scheduler or 'this machine'}: {refused}")
+            reason = " ".join(str(error).split())[:200]
+        else:
+            return
+        # Left to be found at any time, the client that failed could end while the next one begins, by the same thread,
+        # and wait for the lock that this holds.
+        gc.collect()
+        raise ImgcryptError(f"no Dask cluster at {scheduler or 'this machine'}: {reason}")
 
     def __enter__(self) -> Cluster:
         return self

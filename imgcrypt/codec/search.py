@@ -42,7 +42,7 @@ FINE = 8.0
 FEWEST = 0.94
 """Of the bytes that the quantizer expects, what is coded of pictures."""
 ROUNDS = 6
-"""Of choosing layers that end where they should; a sample's are measured once, and end there with its next step."""
+"""Of choosing layers that end where they should."""
 SPARSE = 0.62
 """Of the bytes up to its end: a layer that takes less may as well say one bit more."""
 SLACK, LITTLE = 0.015, 0.006
@@ -59,8 +59,6 @@ class Trial:
     def __init__(self, colors: Bytes, code: int, like: Trial | None = None, stripe: int = picture.STRIPE) -> None:
         self.colors = colors
         self.stripe = stripe
-        self.rounds = ROUNDS if stripe == picture.STRIPE else 1
-        """Of choosing layers that end where they should, in one call."""
         self.steps: list[float] = list(like.steps) if like else []
         """Of layers but the last, about, in gray levels."""
         self.grown: set[int] = set(like.grown) if like else set()
@@ -87,14 +85,14 @@ class Trial:
             self._found = picture.quantize(self._coefficients, self._sides, code, stripe=self.stripe)
         return self._found
 
-    def layers(self, whole: picture.Coefficients, ends: Sequence[int]) -> list[bytes]:
-        """Their layers, the first ones of which end, if they can, before so many bytes."""
+    def layers(self, whole: picture.Coefficients, ends: Sequence[int], rounds: int = ROUNDS) -> list[bytes]:
+        """Their layers, the first ones of which end, if they can, before so many bytes: by so many tries at most."""
         if len(self.steps) != len(ends):
             # What a layer leaves open is a step too, whose size at so many bytes can be foretold.
             self.steps[:] = [_step_for(end / self.colors.size) for end in ends]
             self.grown.clear()
         before: dict[int, int] = {}
-        for turn in range(self.rounds):
+        for turn in range(rounds):
             opens: dict[int, int] = {}  # by the number of the end
             for i, step in enumerate(self.steps):
                 most = min(opens.values(), default=MOST + 1) - 1
@@ -127,7 +125,6 @@ class Trial:
     def learn(self, sample: Trial, code: int, ends: Sequence[int]) -> None:
         """Take over how a sample of the picture is cut into layers that end where they should."""
         share = sample.colors.size / self.colors.size
-        sample.rounds = ROUNDS
         sample.layers(sample.at(code), [int(share * end) for end in ends])
         self.steps, self.grown = list(sample.steps), set(sample.grown)
 
@@ -173,7 +170,8 @@ def fitting(colors: Bytes, room: int, ends: Sequence[int]) -> list[bytes]:
     def left(trial: Trial, code: int) -> float:
         nonlocal found, best
         share = trial.colors.size / colors.size
-        layers = trial.layers(trial.at(code), [int(share * end) for end in ends])
+        rounds = ROUNDS if trial.colors is colors else 1
+        layers = trial.layers(trial.at(code), [int(share * end) for end in ends], rounds)
         length = sum(map(len, layers))
         if trial.colors is colors and (best < length <= room or not found):
             found, best = layers, length if length <= room else -1
@@ -203,16 +201,13 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
         raise NetError("a PSNR to aim at is a number of dB; give one, 42 for example")
     found: list[tuple[Trial, picture.Coefficients]] = []
     reached = -math.inf
-    sample: Trial | None = None
 
     def missing(trial: Trial, code: int) -> float:
-        nonlocal reached, sample
+        nonlocal reached
         whole = trial.at(code)
         back = picture.colors(picture.inverse(whole))
         quality = psnr(trial.colors, back)
-        if trial.colors is not colors:
-            sample = trial
-        else:
+        if trial.colors is colors:
             reached = max(reached, quality)
             if quality >= target and (not found or code > found[0][1].step):
                 found[:] = [(trial, whole)]
@@ -222,7 +217,7 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
         return min(max(target, -FAR), FAR) - 10 * math.log10(255**2 / trial.error(code))
 
     start = picture.step_code(4 * 10 ** ((48 - min(max(target, 0), 100)) / 20))
-    _search(colors, start, missing, None, expected, -NEAR, 0.0)
+    sample = _search(colors, start, missing, None, expected, -NEAR, 0.0)
     if not found:
         raise NetError(f"this picture comes back with {reached:.2f} dB at best; give a lower PSNR, or keep it lossless")
     trial, whole = found[0]
@@ -241,8 +236,10 @@ def reaching(colors: Bytes, target: float, ends: Callable[[int], Sequence[int]])
 
 def _search(
     colors: Bytes, start: int, value: Value, quantized: Value | None, expected: Value, low: float, high: float
-) -> None:
+) -> Trial | None:
     """Look at step codes until the value of one lies between ``low`` and ``high``, or none in between is left.
+
+    The result is the sample of the picture that was looked at first, None if the picture is too small for one.
 
     Args:
         colors: the picture.
@@ -254,7 +251,7 @@ def _search(
     """
     if colors.size < 2 * SAMPLE:
         _solve(Trial(colors, start), value, expected, low, high)
-        return
+        return None
     rows = range(0, len(colors), picture.SIDE * (colors.size // SAMPLE))
     sample = Trial(np.concatenate([colors[row : row + picture.SIDE] for row in rows]), start, stripe=STRIPE)
     known = functools.cache(value)
@@ -268,12 +265,13 @@ def _search(
     trial = Trial(colors, code, sample)
     if quantized is None:
         _solve(trial, value, corrected, low, high, scale)
-        return
+        return sample
     common = known(sample, code) - quantized(sample, code)
     edge = (1 - CENTRAL) / 2 * (high - low)
     code, scale = _solve(trial, lambda *at: quantized(*at) + common, corrected, low + edge, high - edge, scale)
     wrong += quantized(trial, code) + common - corrected(trial, code)
     _solve(trial, value, corrected, low, high, scale, code)
+    return sample
 
 
 def _solve(

@@ -32,7 +32,7 @@ from imgcrypt.commands.options import (
 )
 from imgcrypt.errors import ContainerError, ImageError
 from imgcrypt.naming import Target
-from imgcrypt.pictures import FORMATS, LOSSY_SUFFIXES
+from imgcrypt.pictures import LOSSY_SUFFIXES
 from imgcrypt.printable import printable
 from imgcrypt.shell import ZooOption, say
 
@@ -195,12 +195,7 @@ def _suffix(output: str | None, written: Written | None, info: Info | None) -> s
     if output is None or output == files.STANDARD:
         return None
     suffix = Path(output).suffix.lower()
-    if suffix not in FORMATS:
-        raise typer.BadParameter(
-            f"cannot write pictures as {printable(suffix) or 'a name without suffix'}; "
-            f"use {', '.join(FORMATS)}, or --format",
-            param_hint="-o",
-        )
+    wording.check_suffix(suffix, ", or --format")
     return suffix
 
 

@@ -10,8 +10,6 @@ import typer
 from imgcrypt import files, keychoice
 from imgcrypt.commands import wording
 from imgcrypt.commands.options import ForceOption, KeyOption, PassphraseOption
-from imgcrypt.pictures import FORMATS
-from imgcrypt.printable import printable
 
 
 def preview(
@@ -29,11 +27,7 @@ def preview(
     key_files = keychoice.key_files(key, passphrase, file)
     files.check_output(output, force, [file, *key_files])
     suffix = ".png" if output == files.STANDARD else Path(output).suffix.lower()
-    if suffix not in FORMATS:
-        raise typer.BadParameter(
-            f"cannot write pictures as {printable(suffix) or 'a name without suffix'}; use {', '.join(FORMATS)}",
-            param_hint="-o",
-        )
+    wording.check_suffix(suffix)
     keys = keychoice.openers(key_files, passphrase)
     with wording.named(file, recover=True):
         if file == files.STANDARD:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,6 @@ from imgcrypt.commands import wording
 from imgcrypt.commands.options import JsonOption, KeyOption, PassphraseOption, QuietOption
 from imgcrypt.errors import ImgcryptError
 from imgcrypt.shell import say
-
-if TYPE_CHECKING:
-    pass
 
 
 def rewrap(

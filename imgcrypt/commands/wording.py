@@ -12,6 +12,8 @@ import typer
 
 from imgcrypt import files
 from imgcrypt.errors import ContainerError, DamagedError, ImageError, TruncatedError, WrongKeyError
+from imgcrypt.pictures import FORMATS
+from imgcrypt.printable import printable
 
 if TYPE_CHECKING:
     from imgcrypt.api import Recovered
@@ -38,6 +40,14 @@ def check_json(as_json: bool, target: str) -> None:
     """Refuse ``--json`` where the file goes to standard output."""
     if as_json and target == files.STANDARD:
         raise typer.BadParameter("standard output is the file's already: give -o FILE", param_hint="--json")
+
+
+def check_suffix(suffix: str, otherwise: str = "") -> None:
+    """Refuse a suffix in which pictures are not written; ``otherwise`` is what helps beside another one."""
+    if suffix not in FORMATS:
+        name = printable(suffix) or "a name without suffix"
+        known = ", ".join(FORMATS)
+        raise typer.BadParameter(f"cannot write pictures as {name}; use {known}{otherwise}", param_hint="-o")
 
 
 def print_json(as_json: bool, source: str, target: str, info: Info | None, more: dict[str, Any]) -> None:
